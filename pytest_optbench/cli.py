@@ -1,0 +1,78 @@
+"""The `optbench` command: what can be done without a test session."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_optbench import SUITE_VERSION, __version__
+from pytest_optbench.words.errors import OptbenchError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit code: 0, or 2 for a mistake in the arguments."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        command = {"tasks": _tasks, "columns": _columns, "calibrate": _calibrate}[options.command]
+        return command(options)
+    except OptbenchError as error:
+        sys.stderr.write(f"optbench: {error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="optbench", description="The standard tasks of pytest-optbench.")
+    parser.add_argument("--version", action="version", version=f"pytest-optbench {__version__}, suite {SUITE_VERSION}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    tasks = commands.add_parser("tasks", help="list tasks with target, budget, optimum and source; or show one")
+    tasks.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
+    tasks.add_argument("--module", action="append", default=[], help="also list the tasks of this module; repeatable")
+    commands.add_parser("columns", help="document the columns of the runs table")
+    calibrate = commands.add_parser("calibrate", help="find targets and budgets by the protocol")
+    calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
+    calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
+    calibrate.add_argument("--out", type=Path, required=True, help="CSV to write; rows of other tasks are kept")
+    return parser
+
+
+def _tasks(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.listing import describe, table  # noqa: PLC0415 - imports torch
+
+    tasks = _selected(options.expression, options.module)
+    exact = len(tasks) == 1 and tasks[0].name == options.expression.strip()
+    sys.stdout.write(describe(tasks[0]) if exact else table(tasks))
+    return 0
+
+
+def _columns(options: argparse.Namespace) -> int:
+    from pytest_optbench.words.run import column_documentation  # noqa: PLC0415 - with the other lazy ones
+
+    for name, kind, unit, text in column_documentation():
+        sys.stdout.write(f"{name:22} {kind:13} {text}{f' [{unit}]' if unit else ''}\n")
+    return 0
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.calibration import calibrate_all  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.tasks import BUILTIN  # noqa: PLC0415 - imports torch
+    from pytest_optbench.words.threshold import merge_thresholds  # noqa: PLC0415 - with the other lazy ones
+
+    order = [task.name for task in BUILTIN]
+    tasks = _selected(options.tasks, options.module)
+    for task, threshold in calibrate_all(tasks, lambda line: print(line, file=sys.stderr, flush=True)):  # noqa: T201
+        merge_thresholds(options.out, {(task.name, task.version): threshold}, order=order)
+    return 0
+
+
+def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[type-arg]
+    from pytest_optbench.machine.tasks.registry import all_tasks  # noqa: PLC0415 - imports torch
+    from pytest_optbench.words.expressions import select  # noqa: PLC0415 - with the other lazy ones
+
+    tasks = all_tasks(modules, root=Path.cwd())
+    if not expression:
+        return list(tasks.values())
+    names = select(expression, {name: task.tags | {task.tier} for name, task in tasks.items()}, where="optbench")
+    return [tasks[name] for name in names]

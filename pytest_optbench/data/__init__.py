@@ -1,0 +1,1 @@
+"""Data files: the thresholds of the built-in tasks."""

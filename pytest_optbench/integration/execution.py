@@ -1,0 +1,112 @@
+"""Execution: runs a case inside a test, keeps its rows, and says what pytest should make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import pytest
+
+from pytest_optbench.integration.progress import Progress
+from pytest_optbench.machine.engine.case import Case, CaseRun
+from pytest_optbench.words.run import Run
+from pytest_optbench.words.verdict import Verdict, explain, judge
+
+ROWS = pytest.StashKey[list[Run]]()
+"""The rows that an item has measured so far."""
+
+
+class CaseFailed(Exception):
+    """The verdict of a case that failed; its text is the whole explanation."""
+
+
+class ExpectedFailurePassed(Exception):
+    """A case that is declared as an expected failure reaches the target on nearly all seeds."""
+
+
+def execute(case: Case, item: pytest.Item, *, expected_failure: str = "") -> tuple[list[Run], Verdict]:
+    """Run a case and store its rows on the item. Raises what the optimizer raised, when it did; never for a verdict.
+
+    When something outside ends the run (a plugin's timeout), what was measured is stored before that goes on.
+    """
+    __tracebackhide__ = True
+    run = CaseRun(case, Progress.of(item, case))
+    try:
+        run.run()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        rows = run.rows("timeout")
+        _store(item, rows, judge(rows), "failed")
+        raise
+    rows = run.rows("timeout")
+    verdict = judge(rows)
+    word = "passed" if verdict.passed or not case.task.gates else "failed"
+    if word == "failed" and expected_failure and verdict.word in ("missed", "diverged"):
+        word = "xfailed"
+    if word == "passed" and expected_failure and verdict.mended:
+        word = "failed"
+    rows = _store(item, rows, verdict, word)
+    if run.crash is not None:
+        seed, step = run.crashed_at or (0, 0)
+        run.crash.add_note(
+            f"raised by {case.recipe.path} on {case.task.name}@{case.task.version}, seed {seed}, step {step}"
+            f" ({verdict.outcomes['crashed']} of {verdict.seeds} seeds crashed)"
+        )
+        raise run.crash
+    return rows, verdict
+
+
+def assert_passed(case: Case, rows: Sequence[Run], verdict: Verdict, *, expected_failure: str = "") -> None:
+    """Raise CaseFailed, which explains, unless the case passed; ExpectedFailurePassed when it should not have."""
+    __tracebackhide__ = True
+    if not case.task.gates and verdict.word in ("reached", "missed", "diverged"):
+        return
+    if not verdict.passed:
+        raise CaseFailed(explain(verdict, rows))
+    if expected_failure and verdict.mended:
+        raise ExpectedFailurePassed(
+            f"{case.recipe.name} on {case.task.name}: declared as an expected failure ({expected_failure}), but "
+            f"{verdict.reached} of {verdict.seeds} seeds reach the target; remove it from expected_failures"
+        )
+
+
+def _store(item: pytest.Item, rows: Sequence[Run], verdict: Verdict, word: str) -> list[Run]:
+    judged = [replace(row, verdict=word, change="new") for row in rows]
+    item.stash.setdefault(ROWS, []).extend(judged)
+    item.user_properties[:] = _properties(judged, verdict)
+    return judged
+
+
+def _properties(rows: Sequence[Run], verdict: Verdict) -> list[tuple[str, object]]:
+    """A few scalars for JUnit: plain str, int and float, which survive every transport."""
+    first = rows[0]
+    q1, q2, q3 = verdict.quartiles
+    return [
+        ("optbench_recipe", first.recipe),
+        ("optbench_task", f"{first.task}@{first.task_version}"),
+        ("optbench_tier", first.tier),
+        ("optbench_outcome", verdict.word),
+        ("optbench_reached", int(verdict.reached)),
+        ("optbench_seeds", int(verdict.seeds)),
+        ("optbench_target", float(first.target or 0.0)),
+        ("optbench_budget", int(first.budget)),
+        ("optbench_steps_q1", float(q1)),
+        ("optbench_steps_median", float(q2)),
+        ("optbench_steps_q3", float(q3)),
+        ("optbench_engine", first.engine),
+    ]
+
+
+def plain(rows: Sequence[Run]) -> list[dict[str, Any]]:
+    """The rows as plain data, which is what may travel on a report from a worker to the controller."""
+    return [asdict(row) for row in rows]
+
+
+@contextmanager
+def fresh_rows(item: pytest.Item) -> Iterator[None]:
+    """A rerun of the same item starts without the rows of the run before."""
+    item.stash[ROWS] = []
+    yield

@@ -1,0 +1,126 @@
+"""The fixture `optbench`: a marked optimizer on one task, for assertions of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from pytest_optbench.integration.execution import CaseFailed, assert_passed, execute
+from pytest_optbench.integration.items import CASE
+from pytest_optbench.integration.session import SESSION, Session
+from pytest_optbench.machine.engine.case import Case
+from pytest_optbench.machine.loading import load_recipe
+from pytest_optbench.machine.recipe import Recipe, validate
+from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.words.declaration import OptimizerDeclaration
+from pytest_optbench.words.run import Run
+from pytest_optbench.words.statistics import SignTest, sign_test
+from pytest_optbench.words.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What one recipe did on one task: a row per seed, and the absolute verdict over them."""
+
+    rows: tuple[Run, ...]
+    verdict: Verdict
+
+    @property
+    def steps(self) -> list[float]:
+        """Steps to target by seed, `inf` for a seed that did not reach it."""
+        return [row.steps for row in self.rows]
+
+    @property
+    def median_steps(self) -> float:
+        return self.verdict.median_steps
+
+    def faster_than(self, other: CaseResult, *, tolerance: float = 0.05, alpha: float = 0.001) -> SignTest:
+        """Does this need fewer steps than `other`, seed by seed, by more than `tolerance`? Truthy when p <= alpha.
+
+        An exact paired sign test (see `words.statistics.sign_test`); a seed that misses counts as infinity. Raises
+        ValueError when the two were not run on the same task and seeds.
+        """
+        mine = [(row.task, row.task_version, row.seed) for row in self.rows]
+        theirs = [(row.task, row.task_version, row.seed) for row in other.rows]
+        if mine != theirs:
+            raise ValueError("faster_than compares two results on the same task and the same seeds")
+        return sign_test(self.steps, other.steps, tolerance=tolerance, alpha=alpha)
+
+
+class Benchmark:
+    """The value of the fixture `optbench`."""
+
+    def __init__(self, item: pytest.Item, case: Case, session: Session) -> None:
+        self.case = case
+        self._item = item
+        self._session = session
+        self._own: CaseResult | None = None
+
+    @property
+    def task(self) -> Task:
+        return self.case.task
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.case.recipe
+
+    def check(self) -> CaseResult:
+        """Fail the test, with the same sentence as the standard suite, unless the case passes."""
+        __tracebackhide__ = True
+        result = self.run()
+        sentence = ""
+        try:
+            assert_passed(self.case, result.rows, result.verdict)
+        except CaseFailed as failure:
+            sentence = str(failure)
+        if sentence:
+            pytest.fail(sentence, pytrace=False)
+        return result
+
+    def run(
+        self, optimizer: Callable[..., Any] | str | None = None, *, name: str = "", **hyperparameters: Any
+    ) -> CaseResult:
+        """Run the marked optimizer, or another one with its hyperparameters, on this test's task and seeds.
+
+        Never fails on a verdict; an exception in the optimizer comes out as it is. The marked optimizer is run once,
+        however often this is called. Rows of other optimizers are named `test/optimizer` in the CSV.
+        """
+        __tracebackhide__ = True
+        if optimizer is None:
+            if hyperparameters:
+                raise TypeError("hyperparameters of the marked optimizer belong into the mark; or name an optimizer")
+            if self._own is None:
+                self._own = self._execute(self.case)
+            return self._own
+        label = name or (optimizer if isinstance(optimizer, str) else getattr(optimizer, "__name__", "other"))
+        return self._execute(self._other(optimizer, label.rpartition(":")[2], hyperparameters))
+
+    def _other(self, optimizer: Callable[..., Any] | str, label: str, hyperparameters: dict[str, Any]) -> Case:
+        declaration = OptimizerDeclaration(
+            name=label, where=f"optbench.run({label})", optimizer=optimizer, hyperparameters=hyperparameters
+        )
+        suite = self._session.suite
+        recipe = load_recipe(declaration, root=suite.root, tasks=suite.tasks)
+        capabilities = validate(recipe)
+        recipe = replace(recipe, name=f"{self.recipe.name}/{label}")
+        return suite.case(recipe, capabilities, self.task, len(self.case.seeds))
+
+    def _execute(self, case: Case) -> CaseResult:
+        __tracebackhide__ = True
+        rows, verdict = execute(case, self._item)
+        return CaseResult(tuple(rows), verdict)
+
+
+def requested_task(request: pytest.FixtureRequest) -> Task:
+    """The task behind the parameter of this test."""
+    case: Case = request.param
+    request.node.stash[CASE] = case
+    return case.task
+
+
+def requested_benchmark(request: pytest.FixtureRequest, task: Task) -> Benchmark:
+    """The benchmark behind the parameter of this test."""
+    return Benchmark(request.node, request.node.stash[CASE], request.config.stash[SESSION])

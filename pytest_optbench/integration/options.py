@@ -1,0 +1,97 @@
+"""The options: one table that defines every flag, ini key and table key with its type, default and help.
+
+Imported whenever pytest starts, with or without `--optbench`: it imports nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting: `--optbench-NAME` on the command line, `optbench_NAME` in pytest's ini, `NAME` in the table."""
+
+    name: str
+    kind: type
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    metavar: str = ""
+    flag_only: bool = False
+    """Only on the command line: it belongs to one invocation, not to a project."""
+    repeatable: bool = False
+
+    @property
+    def flag(self) -> str:
+        return f"--optbench-{self.name.replace('_', '-')}"
+
+    @property
+    def key(self) -> str:
+        """Name of the ini key, and destination of the flag."""
+        return f"optbench_{self.name}"
+
+    def add_to(self, parser: Any, group: Any) -> None:
+        """Define the flag (its default is None: "not given") and the ini key."""
+        if self.kind is bool:
+            group.addoption(self.flag, action="store_true", default=None, dest=self.key, help=self.help)
+        else:
+            keywords: dict[str, Any] = {"metavar": self.metavar or self.name.upper(), "dest": self.key}
+            if self.repeatable:
+                keywords["action"] = "append"
+            text = f"{self.help} (default: {self.default})" if self.default not in (None, "", ()) else self.help
+            group.addoption(self.flag, default=None, help=text, **keywords)
+        if not self.flag_only:
+            parser.addini(self.key, self.help, type="string", default=None)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "optimizer",
+        str,
+        (),
+        "benchmark this optimizer instead of the table's: [Name=]module:Class[(lr=0.01, ...)]; repeatable",
+        metavar="MODULE:CLASS",
+        flag_only=True,
+        repeatable=True,
+    ),
+    Option("tasks", str, "", "tasks to run: names, tags and patterns with and/or/not", metavar="EXPR"),
+    Option("tier", str, "small", "unit, small (with unit) or full (with both)", choices=("unit", "small", "full")),
+    Option("seeds", int, 32, "seeds of every case", metavar="N"),
+    Option("device", str, "cpu", "torch device to run on, such as cpu or cuda"),
+    Option("timeout", float, 0.0, "seconds a case may take; 0 for no limit", metavar="SECONDS"),
+    Option("csv", str, "", "write the runs table to this file", metavar="PATH"),
+    Option("baseline", str, "", "stored results to compare with", metavar="PATH"),
+    Option(
+        "engine",
+        str,
+        "auto",
+        "how seeds are run: auto, lockstep or sequential; the results are the same to the bit",
+        choices=("auto", "lockstep", "sequential"),
+    ),
+    Option("full_budget", bool, False, "run on to the end of the budget after the target is reached, for curves"),
+    Option("with_tests", bool, False, "run the ordinary tests too", flag_only=True),
+)
+
+TABLE_KEYS = (*(option.name for option in OPTIONS if not option.flag_only), "task_modules")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every option with its value, wherever it came from."""
+
+    optimizer: tuple[str, ...]
+    tasks: str
+    tier: str
+    seeds: int
+    device: str
+    timeout: float
+    csv: str
+    baseline: str
+    engine: str
+    full_budget: bool
+    with_tests: bool
+    sources: Mapping[str, str]
+    """Where each value was set, to begin an error sentence."""

@@ -1,0 +1,184 @@
+"""A session: what one `pytest --optbench` needs to know, made once and kept in pytest's stash."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from pytest_optbench.integration import settings as settings_module
+from pytest_optbench.integration.options import Settings
+from pytest_optbench.integration.suite import Suite
+from pytest_optbench.machine.tasks.registry import all_tasks
+from pytest_optbench.words.declaration import Table, find_table, parse_option, require_kind
+from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.table import read_runs
+
+SESSION = pytest.StashKey["Session"]()
+_SKIPPED_FOLDERS = frozenset({"build", "dist", "node_modules", "site-packages", "venv", "__pycache__"})
+
+
+@dataclass(frozen=True)
+class Session:
+    """Settings, suite, and the file below which doors 1 and 2 are collected (None where only tests are marked)."""
+
+    settings: Settings
+    suite: Suite
+    anchor: Path | None
+    notices: tuple[str, ...]
+
+    def header(self) -> list[str]:
+        """Lines for pytest's header."""
+        names = ", ".join(self.suite.entries) or "marked tests only"
+        cases = sum(len(entry.cases) for entry in self.suite.entries.values())
+        return [f"optbench: {names}; {cases} cases, tier {self.settings.tier}", *self.notices]
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Is this process a pytest-xdist worker?"""
+    return hasattr(config, "workerinput")
+
+
+def start(config: pytest.Config) -> Session:
+    """Read the table and the options and build the suite. Raises OptbenchError for whatever is wrong with them."""
+    root = config.rootpath
+    folders = list(
+        dict.fromkeys([root, *([config.inipath.parent] if config.inipath else []), config.invocation_params.dir])
+    )
+    table = find_table(folders)
+    settings = settings_module.resolve(config, table)
+    declarations = (
+        tuple(parse_option(text, option="--optbench-optimizer") for text in settings.optimizer)
+        or (table.optimizers if table else ())
+    )  # fmt: skip
+    if not declarations:
+        _require_marks(root, folders[-1], table)
+    modules = table.settings.get("task_modules", []) if table else []
+    require_kind(modules, list, where="task_modules")
+    hook = config.pluginmanager.hook.pytest_optbench_tasks
+    extra = [task for tasks in hook(config=config) for task in tasks]
+    tasks = all_tasks(modules, extra, root=table.path.parent if table else root)
+    suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
+    anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
+    notices = []
+    if not is_worker(config):
+        _check_csv(settings)
+        notices = list(_baseline_notices(settings, table.path.parent if table else root))
+        if anchor is not None:
+            _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
+    return Session(settings, suite, anchor, tuple(notices))
+
+
+def _anchor(config: pytest.Config, table: Table | None, *, by_option: bool) -> Path:
+    """The file whose collection yields the cases: the table's, else pytest's ini file, else one of our own."""
+    if table is not None and (table.optimizers or not by_option):
+        return table.path
+    if config.inipath is not None:
+        return config.inipath
+    return Path(str(resources.files("pytest_optbench.data").joinpath("optbench.toml")))
+
+
+def _collect_anchor(config: pytest.Config, anchor: Path, *, by_option: bool) -> None:
+    """Have pytest collect the anchor: whatever `testpaths` says, unless the user's own paths say otherwise."""
+    folder = config.invocation_params.dir
+    paths = [(folder / argument.partition("::")[0]).resolve() for argument in config.args]
+    if any(path == anchor for path in paths):
+        return
+    explicit = config.args_source is pytest.Config.ArgsSource.ARGS
+    if explicit and not by_option:
+        return
+    if any(path == anchor.parent for path in paths) and not explicit:
+        return
+    config.args.append(str(anchor))
+
+
+def _require_marks(root: Path, folder: Path, table: Table | None) -> None:
+    """Raise, with what to try, when no test of the repository mentions the mark."""
+    classes = []
+    for path in _python_files(root):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if "mark.optbench" in text:
+            return
+        classes += [f"{_module_name(path, root)}:{name}" for name in _optimizer_classes(text)]
+    missing = f"{table.path.name} names no optimizer" if table else "no [tool.optbench] table, no marked test"
+    example = classes[0] if classes else "torch.optim:AdamW"
+    found = f" Optimizers found here: {', '.join(sorted(classes)[:8])}." if classes else ""
+    raise OptbenchError(
+        f"--optbench: {missing}, no --optbench-optimizer: nothing to benchmark in {root}; "
+        f"try: pytest --optbench --optbench-optimizer {example}.{found}"
+    )
+
+
+def _python_files(root: Path) -> Iterator[Path]:
+    for path in sorted(root.iterdir()):
+        if path.name.startswith(".") or path.name in _SKIPPED_FOLDERS or path.is_symlink():
+            continue
+        if path.is_dir() and not (path / "pyvenv.cfg").exists():
+            yield from _python_files(path)
+        elif path.suffix == ".py":
+            yield path
+
+
+def _optimizer_classes(text: str) -> list[str]:
+    """Names of the classes whose base is called `...Optimizer`, found by reading, not importing."""
+    if "Optimizer" not in text:
+        return []
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return []
+    return [
+        node.name
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Optimizer") for base in node.bases)
+    ]
+
+
+def _module_name(path: Path, root: Path) -> str:
+    parts = path.relative_to(root).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "src" else parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _check_csv(settings: Settings) -> None:
+    if not settings.csv:
+        return
+    path = Path(settings.csv)
+    where = settings.sources["csv"]
+    if path.is_dir():
+        raise OptbenchError(f"{where}: {path} is a folder; expected a file")
+    if not path.parent.is_dir():
+        raise OptbenchError(f"{where}: folder {path.parent} does not exist")
+    try:
+        with path.open("a"):
+            pass
+        if path.stat().st_size == 0:
+            path.unlink()
+    except OSError as error:
+        raise OptbenchError(f"{where}: cannot write {path} ({error.strerror})") from error
+
+
+def _baseline_notices(settings: Settings, root: Path) -> Iterator[str]:
+    if not settings.baseline:
+        return
+    path = root / settings.baseline
+    if path.exists():
+        read_runs(path)
+        yield f"optbench: baseline {settings.baseline} is readable; this version does not compare yet: absolute gate"
+    else:
+        yield f"optbench: baseline {settings.baseline} does not exist yet: every case is new, absolute gate"
+
+
+def deselect_ordinary_tests(session: Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the benchmarks; ordinary tests stay only with `--optbench-with-tests`."""
+    if session.settings.with_tests:
+        return
+    ours = [item for item in items if item.get_closest_marker("optbench") or item.get_closest_marker("optbench_tasks")]
+    others = [item for item in items if item not in set(ours)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = ours

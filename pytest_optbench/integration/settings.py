@@ -1,0 +1,76 @@
+"""Settings: the options' values, from the command line, else pytest's ini, else the table, else the default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pytest_optbench.integration.options import OPTIONS, TABLE_KEYS, Option, Settings
+from pytest_optbench.words.declaration import Table, require_kind
+from pytest_optbench.words.errors import OptbenchError, require_known
+
+
+def resolve(config: pytest.Config, table: Table | None) -> Settings:
+    """The settings of this invocation. Raises OptbenchError for an unknown key or a value of the wrong kind."""
+    entries: Mapping[str, Any] = table.settings if table else {}
+    place = table.path.name if table else ""
+    for key in entries:
+        require_known(key, TABLE_KEYS, where=place, what="key")
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for option in OPTIONS:
+        value, source = _lookup(option, config, entries, place)
+        values[option.name] = _checked(option, value, source)
+        sources[option.name] = source
+    return Settings(**values, sources=sources)
+
+
+def _lookup(option: Option, config: pytest.Config, entries: Mapping[str, Any], place: str) -> tuple[Any, str]:
+    given = config.getoption(option.key)
+    if given is not None:
+        return given, option.flag
+    if not option.flag_only:
+        ini = config.getini(option.key)
+        if ini not in (None, ""):
+            return ini, f"{config.inipath.name if config.inipath else 'ini'}: {option.key}"
+        if option.name in entries:
+            return entries[option.name], f"{place}: {option.name}"
+    return option.default, "default"
+
+
+def _checked(option: Option, value: Any, source: str) -> Any:
+    if option.repeatable:
+        return tuple(value)
+    if source == "default":
+        return value
+    if isinstance(value, str) and option.kind is not str:
+        value = _converted(option, value, source)
+    require_kind(value, option.kind, where=source)
+    if option.choices:
+        require_known(value, option.choices, where=source, what="value")
+    if option.kind in (int, float) and value < (1 if option.kind is int else 0):
+        raise OptbenchError(f"{source} is {value}; expected {'at least 1' if option.kind is int else '0 or more'}")
+    return value
+
+
+def _converted(option: Option, text: str, source: str) -> Any:
+    if option.kind is bool:
+        words = {
+            "true": True,
+            "1": True,
+            "yes": True,
+            "on": True,
+            "false": False,
+            "0": False,
+            "no": False,
+            "off": False,
+        }
+        require_known(text.lower(), words, where=source, what="value")
+        return words[text.lower()]
+    try:
+        return option.kind(text)
+    except ValueError:
+        kind = "a whole number" if option.kind is int else "a number"
+        raise OptbenchError(f"{source} is {text!r}; expected {kind}") from None

@@ -1,0 +1,138 @@
+"""The sink: gathers rows from reports, wherever they ran, and turns them into the CSV and the summary."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_optbench.integration.provenance import git_sha
+from pytest_optbench.integration.session import Session
+from pytest_optbench.machine.tasks.registry import threshold_of
+from pytest_optbench.report.terminal import Inapplicable, summary_lines
+from pytest_optbench.words.run import Run
+from pytest_optbench.words.table import case_rows, to_csv, write_atomically
+
+if TYPE_CHECKING:
+    from _pytest.terminal import TerminalReporter
+
+Key = tuple[str, str, int]
+
+
+class Sink:
+    """Lives on the controller, or in the only process of a serial run. Rows are keyed by case, never by node id."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self.session = session
+        self.rows: dict[Key, list[Run]] = {}
+        self.planned: dict[str, list[Run]] = {}
+        self.journal = Journal(Path(session.settings.csv)) if session.settings.csv and not _dry(config) else None
+        self.error = ""
+        self._stamp = {
+            "git_sha": git_sha(config.rootpath),
+            "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        planned = getattr(report, "optbench_planned", None)
+        if planned:
+            # Only until the item's own rows arrive, and only by what a crash report knows: the node id.
+            self.planned[report.nodeid] = [Run(**row) for row in planned]
+        rows = [Run(**row) for row in getattr(report, "optbench_rows", None) or ()]
+        if rows or report.when == "call":
+            self.planned.pop(report.nodeid, None)
+        if str(report.when) == "???":  # how xdist reports the item during which a worker died
+            rows = [
+                replace(r, outcome="crashed", verdict="failed", change="new")
+                for r in self.planned.pop(report.nodeid, [])
+            ]
+        if rows:
+            self._take(rows)
+
+    def _take(self, rows: list[Run]) -> None:
+        stamped = [replace(row, **self._stamp) for row in rows]  # type: ignore[arg-type]
+        self.rows.update(case_rows(stamped))
+        if self.journal is not None:
+            self.journal.append(stamped)
+
+    def all_rows(self) -> list[Run]:
+        return [row for rows in self.rows.values() for row in rows]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        if self.journal is not None:
+            try:
+                write_atomically(self.journal.target, to_csv(self.all_rows()))
+            except OSError as error:
+                self.error = (
+                    f"optbench: cannot write {self.journal.target} ({error}); the rows are in {self.journal.path}"
+                )
+            else:
+                self.journal.close()
+
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+        if self.error:
+            terminalreporter.write_line(self.error, red=True)
+        if not self.rows:
+            return
+        terminalreporter.section("optbench")
+        inapplicable = [
+            Inapplicable(entry.recipe.name, task, reason)
+            for entry in self.session.suite.entries.values()
+            for task, reason in entry.inapplicable.items()
+        ]
+        tasks = {(task.name, task.version): task for task in self.session.suite.tasks.values()}
+        measured = {(row.task, row.task_version) for rows in self.rows.values() for row in rows} & tasks.keys()
+        for line in summary_lines(
+            self.all_rows(),
+            pars={key: threshold_of(tasks[key]).par for key in measured},
+            tags={key: tasks[key].tags | {tasks[key].tier} for key in measured},
+            inapplicable=inapplicable,
+            width=terminalreporter._tw.fullwidth,
+            csv=self.session.settings.csv,
+        ):
+            terminalreporter.write_line(line.text, **line.markup)
+
+
+class Journal:
+    """An append-only file beside the CSV: what was measured survives even when the process does not.
+
+    One JSON object per row. It is removed once the CSV is written; one that an earlier session left behind is turned
+    into a CSV of its own first.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f"{target.name}.journal")
+        self.recovered = self._recover()
+
+    def append(self, rows: list[Run]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
+
+    def close(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+    def _recover(self) -> Path | None:
+        if not self.path.exists():
+            return None
+        rows: dict[tuple[Any, ...], Run] = {}
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                run = Run(**json.loads(line))
+            except (json.JSONDecodeError, TypeError):
+                continue  # the line that the dying process was writing
+            rows[run.recipe, run.task, run.task_version, run.seed] = run
+        stamp = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
+        recovered = self.target.with_name(f"{self.target.stem}.recovered-{stamp}.csv")
+        write_atomically(recovered, to_csv(rows.values()))
+        self.path.unlink()
+        return recovered
+
+
+def _dry(config: pytest.Config) -> bool:
+    return bool(config.getoption("collectonly"))

@@ -1,0 +1,114 @@
+"""The suite: which recipes run on which tasks in this invocation; everything is validated before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pytest_optbench.integration.options import Settings
+from pytest_optbench.machine.engine.case import Case
+from pytest_optbench.machine.loading import load_recipe
+from pytest_optbench.machine.recipe import Capabilities, Recipe, validate
+from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
+from pytest_optbench.machine.tasks.task import Task, parameter_shapes
+from pytest_optbench.words.declaration import OptimizerDeclaration
+from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.expressions import select
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A recipe with its cases, and the selected tasks that it cannot run, with the reason."""
+
+    recipe: Recipe
+    capabilities: Capabilities
+    cases: tuple[Case, ...]
+    inapplicable: dict[str, str]
+
+
+class Suite:
+    """The recipes of doors 1 and 2 by name, and the tasks that every door may choose from."""
+
+    def __init__(
+        self, settings: Settings, tasks: dict[str, Task], declarations: Iterable[OptimizerDeclaration], root: Path
+    ) -> None:
+        self.settings = settings
+        self.tasks = tasks
+        self.root = root
+        self._check_device()
+        self.entries: dict[str, Entry] = {}
+        for declaration in declarations:
+            if declaration.name in self.entries:
+                raise OptbenchError(
+                    f"{declaration.where}: an optimizer named {declaration.name!r} is defined already, in "
+                    f"{self.entries[declaration.name].recipe.where}; give one of them another name"
+                )
+            self.entries[declaration.name] = self.entry(declaration)
+
+    def entry(self, declaration: OptimizerDeclaration, tier: str | None = None, seeds: int | None = None) -> Entry:
+        """Load and validate a declaration, and make its cases."""
+        recipe = load_recipe(declaration, root=self.root, tasks=self.tasks)
+        capabilities = validate(recipe)
+        cases, inapplicable = [], {}
+        for task in self._selected(recipe, tier):
+            shapes = parameter_shapes(task)
+            if capabilities.accepts(shapes.values()):
+                cases.append(self.case(recipe, capabilities, task, seeds))
+            else:
+                refused = {len(shape) for shape in shapes.values()} - capabilities.dimensions
+                inapplicable[task.name] = f"has parameters of {_dimensions(refused)}"
+        if not cases:
+            accepted = _dimensions(capabilities.dimensions)
+            raise OptbenchError(
+                f"{recipe.where}: {recipe.path} accepts only parameters of {accepted}; no selected task has only such"
+            )
+        return Entry(recipe, capabilities, tuple(cases), inapplicable)
+
+    def case(self, recipe: Recipe, capabilities: Capabilities, task: Task, seeds: int | None = None) -> Case:
+        """The case of a recipe on a task under this invocation's settings."""
+        return Case(
+            recipe=recipe,
+            capabilities=capabilities,
+            task=task,
+            threshold=threshold_of(task),
+            seeds=tuple(range(min(seeds or self.settings.seeds, task.seeds))),
+            engine=self.settings.engine,
+            device=self.settings.device,
+            timeout=self.settings.timeout or None,
+            full_budget=self.settings.full_budget,
+        )
+
+    def _selected(self, recipe: Recipe, tier: str | None) -> list[Task]:
+        """The tasks of the tier that both the invocation's and the recipe's expression select."""
+        tier = tier or self.settings.tier
+        tags = {name: task.tags | {task.tier} for name, task in self.tasks.items() if in_tier(task, tier)}
+        if not tags:
+            raise OptbenchError(f"{self.settings.sources['tier']}: tier {tier!r} has no task")
+        for expression, where in (
+            (recipe.tasks, f"{recipe.where}: tasks"),
+            (self.settings.tasks, self.settings.sources["tasks"]),
+        ):
+            if expression:
+                # A word is looked up among all tasks, so that one of another tier is empty rather than unknown.
+                everything = {name: task.tags | {task.tier} for name, task in self.tasks.items()}
+                chosen = set(select(expression, everything, where=where))
+                tags = {name: labels for name, labels in tags.items() if name in chosen}
+                if not tags:
+                    raise OptbenchError(f"{where}: {expression!r} leaves no task of tier {tier!r} for {recipe.name}")
+        return [self.tasks[name] for name in tags]
+
+    def _check_device(self) -> None:
+        device, where = self.settings.device, self.settings.sources["device"]
+        try:
+            torch.empty(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise OptbenchError(f"{where}: device {device!r} cannot be used: {reason}") from error
+
+
+def _dimensions(numbers: Iterable[int]) -> str:
+    words = [str(number) for number in sorted(numbers)]
+    return f"{', '.join(words)} dimension{'' if words == ['1'] else 's'}"

@@ -1,0 +1,238 @@
+"""A recipe: what is under test. Optimizer factory, hyperparameters, schedule, claims; declared once, built per run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from pytest_optbench.machine.environment import package_version
+from pytest_optbench.words.errors import OptbenchError, nearest
+from pytest_optbench.words.run import Regime
+
+OptimizerFactory = Callable[..., Optimizer]
+SchedulerFactory = Callable[[Optimizer, int], Any]
+_PROBE_SHAPES: Mapping[int, tuple[int, ...]] = {0: (), 1: (6,), 2: (4, 3), 3: (2, 4, 3), 4: (2, 3, 2, 2)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is under test, as its author declared it.
+
+    `optimizer` is a `torch.optim.Optimizer` class, or a factory `(parameters, **hyperparameters) -> Optimizer`;
+    `scheduler` a factory `(optimizer, budget) -> LRScheduler` whose `step()` follows every optimizer step.
+    """
+
+    name: str
+    optimizer: OptimizerFactory
+    where: str
+    """Where it was declared; begins every error sentence about it."""
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Named sets of options on top of `hyperparameters`, which the contract covers too."""
+    search: Mapping[str, Any] = field(default_factory=dict)
+    scheduler: SchedulerFactory | None = None
+    tasks: str = ""
+    """Expression that selects tasks; empty means all of the tier."""
+    family: str = ""
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    reference: str = ""
+    expected_failures: Mapping[str, str] = field(default_factory=dict)
+    """Reason by name of a task or a contract check."""
+
+    @property
+    def path(self) -> str:
+        """The optimizer as module:name."""
+        target = inspect.unwrap(self.optimizer)
+        name = getattr(target, "__qualname__", type(target).__qualname__)
+        return f"{getattr(target, '__module__', '')}:{name}"
+
+    @property
+    def version(self) -> str:
+        return package_version(self.path.partition(":")[0])
+
+    @property
+    def regime(self) -> Regime:
+        return "fixed" if self.hyperparameters else "default"
+
+    @property
+    def hyperparameters_json(self) -> str:
+        return json.dumps(self.hyperparameters, sort_keys=True, default=repr)
+
+    def build(self, parameters: Iterable[torch.Tensor], **overrides: Any) -> Optimizer:
+        """A fresh optimizer over `parameters`; `overrides` go on top of the recipe's hyperparameters."""
+        return self.optimizer(list(parameters), **{**self.hyperparameters, **overrides})
+
+    def source(self) -> tuple[str, int]:
+        """File and (zero-based) line of the optimizer's definition; ("", 0) where there is none to read."""
+        target = inspect.unwrap(self.optimizer)
+        try:
+            return inspect.getsourcefile(target) or "", max(inspect.getsourcelines(target)[1] - 1, 0)
+        except (OSError, TypeError):
+            return "", 0
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a recipe's optimizer needs and accepts: declared in its claims, else seen on a toy problem."""
+
+    dimensions: frozenset[int]
+    """Numbers of dimensions of a parameter that the constructor accepts, among 0 to 4."""
+    needs_closure: bool
+    gradient_before_closure: bool
+    """Does step(closure) expect gradients to be there already (as sharpness-aware methods do)?"""
+    train_eval: bool
+
+    def accepts(self, shapes: Iterable[tuple[int, ...]]) -> bool:
+        """Can the optimizer be built over parameters of these shapes?"""
+        return {min(len(shape), 4) for shape in shapes} <= self.dimensions
+
+
+def validate(recipe: Recipe) -> Capabilities:
+    """Build the recipe once on a toy problem; what it can do. Raises OptbenchError for one that cannot be built.
+
+    Called before anything runs, so that a hyperparameter the constructor refuses costs a sentence, not a suite.
+    """
+    _check_hyperparameters(recipe)
+    refusals: dict[int, Exception] = {}
+    for ndim, shape in _PROBE_SHAPES.items():
+        try:
+            built = recipe.build([_parameter(shape)])
+        except Exception as error:
+            refusals[ndim] = error
+            continue
+        if not isinstance(built, Optimizer):
+            raise OptbenchError(
+                f"{recipe.where}: {recipe.path} made a {type(built).__name__}; expected a torch.optim.Optimizer"
+            )
+    dimensions = frozenset(_PROBE_SHAPES) - frozenset(refusals) - frozenset(recipe.claims.get("no_ndim", ()))
+    if not dimensions:
+        refusal = refusals[min(refusals, key=lambda ndim: abs(ndim - 2))]
+        raise OptbenchError(
+            f"{recipe.where}: {recipe.path} refuses {_call(recipe.hyperparameters)}: "
+            f"{type(refusal).__name__}: {refusal}"
+        )
+    shape = _PROBE_SHAPES[2 if 2 in dimensions else min(dimensions)]
+    for name, options in recipe.configurations.items():
+        try:
+            recipe.build([_parameter(shape)], **options)
+        except Exception as error:
+            raise OptbenchError(
+                f"{recipe.where}: configuration {name!r}: {recipe.path} refuses {_call(options)}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+    _check_scheduler(recipe, shape)
+    needs_closure, gradient_first = _probe_closure(recipe, shape)
+    optimizer = recipe.build([_parameter(shape)])
+    modes = callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None))
+    return Capabilities(
+        dimensions=dimensions,
+        needs_closure=needs_closure,
+        gradient_before_closure=gradient_first,
+        train_eval=bool(recipe.claims.get("train_eval", modes)),
+    )
+
+
+def _check_hyperparameters(recipe: Recipe) -> None:
+    if "pytestmark" in vars(recipe.optimizer if isinstance(recipe.optimizer, type) else object):
+        raise OptbenchError(
+            f"{recipe.where}: the mark 'optbench' was put on the class {recipe.path}, not on a test; write "
+            f"@pytest.mark.optbench(optimizer={recipe.path.rpartition(':')[2]})"
+        )
+    try:
+        signature = inspect.signature(recipe.optimizer)
+    except (TypeError, ValueError):
+        return
+    parameters = list(signature.parameters.values())
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    accepted = [parameter.name for parameter in parameters[1:]]
+    groups = {"": recipe.hyperparameters, **{f"configuration {k!r}: ": v for k, v in recipe.configurations.items()}}
+    for prefix, options in groups.items():
+        for name in options:
+            if name not in accepted:
+                raise OptbenchError(
+                    f"{recipe.where}: {prefix}{recipe.path} has no hyperparameter {name!r}{nearest(name, accepted)}"
+                )
+    for parameter in parameters[1:]:
+        if parameter.default is parameter.empty and parameter.name not in recipe.hyperparameters:
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            raise OptbenchError(
+                f"{recipe.where}: {recipe.path} has no default for {parameter.name!r}; set it in 'hyperparameters'"
+            )
+
+
+def _check_scheduler(recipe: Recipe, shape: tuple[int, ...]) -> None:
+    if recipe.scheduler is None:
+        return
+    try:
+        scheduler = recipe.scheduler(recipe.build([_parameter(shape)]), 100)
+        step = scheduler.step
+    except Exception as error:
+        raise OptbenchError(
+            f"{recipe.where}: scheduler: calling the factory with (optimizer, budget) raised "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    required = _required_arguments(step)
+    if required:
+        raise OptbenchError(
+            f"{recipe.where}: scheduler: {type(scheduler).__name__}.step() needs {required[0]!r}; "
+            "expected a scheduler that depends on the step alone"
+        )
+
+
+def _probe_closure(recipe: Recipe, shape: tuple[int, ...]) -> tuple[bool, bool]:
+    """Does step() need a closure, and does step(closure) need gradients beforehand?"""
+    declared = recipe.claims.get("needs_closure")
+    needed = bool(_required_arguments(recipe.build([_parameter(shape)]).step)) if declared is None else declared
+    if declared is None and not needed:
+        needed = not _tries(recipe, shape, prepared=True, closure=False) and _tries(
+            recipe, shape, prepared=True, closure=True
+        )
+    return needed, needed and not _tries(recipe, shape, prepared=False, closure=True)
+
+
+def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: bool) -> bool:
+    """Do two steps on a toy quadratic, with or without gradients and closure, run and move the parameter?"""
+    parameter = _parameter(shape)
+    before = parameter.detach().clone()
+
+    def evaluate() -> torch.Tensor:
+        parameter.grad = 2 * parameter.detach()
+        return parameter.detach().square().sum()
+
+    try:
+        optimizer: Any = recipe.build([parameter])
+        if callable(train := getattr(optimizer, "train", None)):
+            train()
+        for _ in range(2):
+            if prepared:
+                evaluate()
+            optimizer.step(evaluate) if closure else optimizer.step()
+    except Exception:
+        return False
+    return not torch.equal(parameter, before)
+
+
+def _required_arguments(function: Callable[..., object]) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    variadic = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in variadic]
+
+
+def _parameter(shape: tuple[int, ...]) -> torch.nn.Parameter:
+    values = torch.linspace(0.5, 1.5, max(torch.Size(shape).numel(), 1)).reshape(shape)
+    return torch.nn.Parameter(values)
+
+
+def _call(options: Mapping[str, Any]) -> str:
+    return f"({', '.join(f'{name}={value!r}' for name, value in options.items())})" if options else "its own defaults"

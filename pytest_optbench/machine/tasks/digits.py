@@ -1,0 +1,168 @@
+"""Handwritten digits: the 1797 images of 8x8 pixels that ship inside scikit-learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from pytest_optbench.machine.streams import Streams
+from pytest_optbench.machine.tasks.classification import classification_metrics
+from pytest_optbench.machine.tasks.draws import normal
+from pytest_optbench.machine.tasks.exact import ExactTask
+from pytest_optbench.machine.tasks.knobs import knob
+from pytest_optbench.machine.tasks.task import Task, Tensors
+
+WEIGHT_DECAY = 1e-3
+TRAINING_SAMPLES = 1437
+NORMALIZATION_EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class DigitsLogreg(ExactTask):
+    """f(W, b) = mean cross-entropy(X Wᵀ + b, y) + ½ 1e-3 ‖W‖², on all images at once, pixels scaled to [0, 1].
+
+    Source: benchopt `logreg_l2` (Moreau et al. 2022, arXiv 2206.13424), on scikit-learn's digits.
+    Shapes: W (10, 64), b (10,), X (1797, 64), y (1797,); the start is N(0, 0.1²) for W and 0 for b.
+    Optimum: f* = 0.26186455 by L-BFGS in float64; the penalty makes the solution unique, up to a constant in b.
+
+    Exposes convergence on an easy convex problem. Its metrics are those of the training set: nothing is held out.
+    """
+
+    name: ClassVar[str] = "digits_logreg"
+    tier = "small"
+    tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "classification", "linear"})
+    source: ClassVar[str] = "benchopt logreg_l2 (Moreau et al. 2022, arXiv 2206.13424)"
+    optimum: ClassVar[float | None] = 0.26186455
+    horizon: ClassVar[int] = 500
+
+    spread: float = knob(0.1, above=0)
+    """Standard deviation of the starting weights."""
+
+    def shared(self) -> Tensors:
+        return _data_set()
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {"weight": self.spread * normal(streams.init, 10, 64), "bias": torch.zeros(10)}
+
+    def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
+        penalty = 0.5 * WEIGHT_DECAY * parameters["weight"].square().sum()
+        return _cross_entropy(self._logits(parameters, constants), constants["labels"]) + penalty
+
+    def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
+        return classification_metrics(self._logits(parameters, constants).T, constants["labels"])
+
+    def solution(self, constants: Tensors, step: int) -> Tensors:
+        weight, bias = _logistic_regression()
+        return {"weight": torch.tensor(weight), "bias": torch.tensor(bias)}
+
+    def _logits(self, parameters: Tensors, constants: Tensors) -> Tensor:
+        return parameters["weight"] @ constants["images"].T + parameters["bias"][:, None]
+
+
+@dataclass(frozen=True)
+class DigitsMlpBn(Task):
+    """f = mean cross-entropy of a 64-32-32-10 network with batch normalization and ReLU, on minibatches of 128.
+
+    Source: the batch-normalized perceptrons of learned_optimization (Metz et al. 2022, arXiv 2203.11860).
+    Shapes: weights (32, 64), (32, 32), (10, 32); gain and shift (32,) after each of the first two; bias (10,); a batch
+    is 128 indices of training images, drawn with replacement. Weights start as He et al. 2015 (arXiv 1502.01852).
+    Optimum: unknown (cross-entropy tends to 0), so the target is relative to the references.
+
+    The evaluation is the cross-entropy of all 1437 training images, normalized by their own statistics; the metrics are
+    those of the 360 held-out images under the same statistics. Exposes weight decay: normalized weights have no scale
+    of their own, so that decay sets the effective learning rate, and gains should not decay with them.
+    """
+
+    name: ClassVar[str] = "digits_mlp_bn"
+    tier = "small"
+    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification", "batch_norm"})
+    source: ClassVar[str] = "learned_optimization (Metz et al. 2022, arXiv 2203.11860), on scikit-learn's digits"
+    horizon: ClassVar[int] = 600
+
+    width: int = knob(32, least=1)
+    """Units of both hidden layers."""
+    batch_size: int = knob(128, least=2)
+
+    def shared(self) -> Tensors:
+        return _data_set()
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {
+            "weight_0": normal(streams.init, self.width, 64) * (2 / 64) ** 0.5,
+            "gain_0": torch.ones(self.width),
+            "shift_0": torch.zeros(self.width),
+            "weight_1": normal(streams.init, self.width, self.width) * (2 / self.width) ** 0.5,
+            "gain_1": torch.ones(self.width),
+            "shift_1": torch.zeros(self.width),
+            "weight_2": normal(streams.init, 10, self.width) * (2 / self.width) ** 0.5,
+            "bias_2": torch.zeros(10),
+        }
+
+    def batches(self, streams: Streams, start: int, steps: int, constants: Tensors) -> Tensors:
+        return {"rows": torch.randint(TRAINING_SAMPLES, (steps, self.batch_size), generator=streams.data)}
+
+    def loss(self, parameters: Tensors, constants: Tensors, batch: Tensors) -> Tensor:
+        images, labels = constants["images"][batch["rows"]], constants["labels"][batch["rows"]]
+        return _cross_entropy(_normalized_mlp(parameters, images, self.batch_size), labels)
+
+    def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
+        images, labels = constants["images"][:TRAINING_SAMPLES], constants["labels"][:TRAINING_SAMPLES]
+        return _cross_entropy(_normalized_mlp(parameters, images, TRAINING_SAMPLES), labels)
+
+    def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
+        logits = _normalized_mlp(parameters, constants["images"], TRAINING_SAMPLES)
+        return classification_metrics(logits[:, TRAINING_SAMPLES:].T, constants["labels"][TRAINING_SAMPLES:])
+
+
+def _normalized_mlp(parameters: Tensors, images: Tensor, normalizing: int) -> Tensor:
+    """Logits (10, n) of all `images` (n, 64); the first `normalizing` of them give the statistics of every layer."""
+    hidden = images.T
+    for layer in "01":
+        sums = parameters[f"weight_{layer}"] @ hidden
+        centred = sums - sums[:, :normalizing].mean(1, keepdim=True)
+        variance = centred[:, :normalizing].square().mean(1, keepdim=True)
+        scale = parameters[f"gain_{layer}"][:, None] * (variance + NORMALIZATION_EPS).rsqrt()
+        hidden = (centred * scale + parameters[f"shift_{layer}"][:, None]).relu()
+    return parameters["weight_2"] @ hidden + parameters["bias_2"][:, None]
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy of `logits` (classes, n): with the samples last, softmax is three times as fast."""
+    return cross_entropy(logits[None], labels[None])
+
+
+def _data_set() -> Tensors:
+    images, labels = _digits()
+    return {"images": torch.tensor(images), "labels": torch.tensor(labels)}
+
+
+@cache
+def _digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Images (1797, 64) in [0, 1] and labels (1797,), shuffled since neighbours share a writer; read-only arrays."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415
+
+    images, labels = load_digits(return_X_y=True)
+    order = np.random.RandomState(0).permutation(len(labels))
+    images, labels = (images[order] / 16).astype(np.float32), labels[order].astype(np.int64)
+    images.setflags(write=False)
+    labels.setflags(write=False)
+    return images, labels
+
+
+@cache
+def _logistic_regression() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Weight (10, 64) and bias (10,) at the optimum of `digits_logreg`, to the precision of float32."""
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    images, labels = _digits()
+    # scikit-learn minimizes the sum of losses plus ‖W‖²/2C.
+    model = LogisticRegression(C=1 / (WEIGHT_DECAY * len(labels)), tol=1e-10, max_iter=10_000)
+    model.fit(images.astype(np.float64), labels)
+    return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)

@@ -1,0 +1,27 @@
+"""Draws: random tensors for starting points and data, in float32 whatever torch's default dtype is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor
+
+
+def normal(generator: Generator, *shape: int) -> Tensor:
+    """Independent standard normal numbers."""
+    return torch.randn(shape, generator=generator, dtype=torch.float32)
+
+
+def uniform(generator: Generator, *shape: int) -> Tensor:
+    """Independent numbers, uniform in [0, 1)."""
+    return torch.rand(shape, generator=generator, dtype=torch.float32)
+
+
+def rotation(generator: Generator, dimension: int) -> Tensor:
+    """An orthogonal matrix (dimension, dimension), Haar distributed (Mezzadri 2007, math-ph/0609050).
+
+    Computed in float64 and rounded, so that two CPUs agree but for the odd last bit.
+    """
+    gaussian = torch.randn(dimension, dimension, generator=generator, dtype=torch.float64)
+    Q, R = torch.linalg.qr(gaussian)
+    haar: Tensor = Q * R.diagonal().sign()
+    return haar.to(torch.float32)

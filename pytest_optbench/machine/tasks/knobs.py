@@ -1,0 +1,38 @@
+"""Knobs: the difficulty settings of a task, declared as dataclass fields that know their own range."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import field, fields
+from typing import Any, TypeVar
+
+Number = TypeVar("Number", int, float)
+
+
+def knob(default: Number, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf) -> Number:
+    """A field whose value must be at least `least`, more than `above` and at most `most`; an int default asks for one.
+
+    Knobs make a task harder or easier without moving its `optimum`; what would move it is a constant of the task.
+    """
+    declared: Any = field(default=default, metadata={"least": least, "above": above, "most": most})
+    return declared  # type: ignore[no-any-return]
+
+
+def check_knobs(task: Any) -> None:
+    """Raise a ValueError that names the first knob of `task` whose value is of the wrong kind or out of its range."""
+    for declared in fields(task):
+        if "least" not in declared.metadata:
+            continue
+        value, bounds = getattr(task, declared.name), declared.metadata
+        whole = isinstance(declared.default, int)
+        number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+        # Written so that NaN is out of every range.
+        if not (number and value >= bounds["least"] and value > bounds["above"] and value <= bounds["most"]):
+            wanted = f"{'a whole' if whole else 'a'} number{_range(**bounds)}"
+            raise ValueError(f"{task.name}: the knob {declared.name!r} must be {wanted}, but it is {value!r}.")
+
+
+def _range(least: float, above: float, most: float) -> str:
+    lower = f" of at least {least:g}" if least > -math.inf else f" above {above:g}" if above > -math.inf else ""
+    upper = f" and at most {most:g}" if most < math.inf else ""
+    return lower + upper

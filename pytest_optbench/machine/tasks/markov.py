@@ -1,0 +1,146 @@
+"""Sequences from a Markov chain whose entropy rate, and so the best possible loss, is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import cross_entropy, gelu, layer_norm, linear
+
+from pytest_optbench.machine.streams import Streams, derived_seed
+from pytest_optbench.machine.tasks.classification import one_hot
+from pytest_optbench.machine.tasks.draws import normal, uniform
+from pytest_optbench.machine.tasks.knobs import knob
+from pytest_optbench.machine.tasks.task import Task, Tensors
+
+VOCABULARY = 16
+CONCENTRATION = 0.3
+HELD_OUT = 16
+
+
+@dataclass(frozen=True)
+class MarkovTransformer(Task):
+    """f = mean cross-entropy of the next token of a Markov chain, predicted by a causal transformer.
+
+    Source: synthetic language modelling after learned_optimization (Metz et al. 2022, arXiv 2203.11860); the network is
+    pre-LN (Xiong et al. 2020, arXiv 2002.04745) without biases and gains, as in OLMo (Groeneveld et al. 2024, arXiv
+    2402.00838), so that every parameter is a matrix.
+    Shapes: a batch is 8 sequences of 16 tokens out of 16; width 32, 2 layers of 4 heads, feed-forward 64; all weights
+    start as N(0, 1/fan-in).
+    Optimum: f* = 1.754457 nats, the entropy rate of the chain: no predictor of the next token beats the true
+    transition probabilities, drawn once as rows of Dirichlet(0.3) with `RandomState(0)`.
+
+    The evaluation is f* plus the mean Kullback-Leibler divergence from the true next-token distribution on frozen
+    held-out sequences: the expected loss, without the noise of the tokens. The unigram loss is 2.6330 nats.
+    """
+
+    name: ClassVar[str] = "markov_transformer"
+    tier = "small"
+    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "sequence", "transformer", "matrix"})
+    source: ClassVar[str] = "after learned_optimization (Metz et al. 2022, arXiv 2203.11860) and nanoGPT (2022)"
+    optimum: ClassVar[float | None] = 1.7544566
+    horizon: ClassVar[int] = 400
+
+    width: int = knob(32, least=1)
+    """Dimension of the residual stream, a multiple of `heads`."""
+    layers: int = knob(2, least=1)
+    heads: int = knob(4, least=1)
+    length: int = knob(16, least=1)
+    """Tokens that the network sees of a sequence."""
+    batch_size: int = knob(8, least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ValueError(
+                f"{self.name}: the knob 'width' must be a multiple of 'heads' ({self.heads}), but it is {self.width}."
+            )
+
+    def shared(self) -> Tensors:
+        transitions, stationary = (torch.tensor(table, dtype=torch.float64) for table in _chain())
+        entropies = torch.special.entr(transitions).sum(1)
+        generator = torch.Generator().manual_seed(derived_seed(self.name, self.version, "held-out"))
+        contexts = _sequences(generator, HELD_OUT, self.length, transitions, stationary)
+        constants = {
+            "transitions": transitions,
+            "stationary": stationary,
+            "answers": transitions[contexts.flatten()],
+            # What turns the cross-entropy on these contexts into the entropy rate plus a divergence.
+            "surplus": stationary @ entropies - entropies[contexts].mean(),
+            "causal": torch.full((self.length, self.length), -torch.inf).triu(1),
+        }
+        return {"contexts": contexts, **{name: tensor.to(torch.float32) for name, tensor in constants.items()}}
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        shapes = {"embedding": (VOCABULARY, self.width), "position": (self.length, self.width)}
+        for layer in range(self.layers):
+            shapes[f"attention_{layer}"] = (3 * self.width, self.width)
+            shapes[f"projection_{layer}"] = (self.width, self.width)
+            shapes[f"expansion_{layer}"] = (2 * self.width, self.width)
+            shapes[f"contraction_{layer}"] = (self.width, 2 * self.width)
+        shapes["head"] = (VOCABULARY, self.width)
+        return {name: normal(streams.init, *shape) * shape[1] ** -0.5 for name, shape in shapes.items()}
+
+    def batches(self, streams: Streams, start: int, steps: int, constants: Tensors) -> Tensors:
+        tokens = _sequences(
+            streams.data, steps * self.batch_size, self.length + 1, constants["transitions"], constants["stationary"]
+        ).view(steps, self.batch_size, -1)
+        return {"inputs": tokens[..., :-1].contiguous(), "targets": tokens[..., 1:].contiguous()}
+
+    def loss(self, parameters: Tensors, constants: Tensors, batch: Tensors) -> Tensor:
+        return cross_entropy(self._logits(parameters, constants, batch["inputs"]), batch["targets"].flatten())
+
+    def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
+        logits = self._logits(parameters, constants, constants["contexts"])
+        return cross_entropy(logits, constants["answers"]) + constants["surplus"]
+
+    def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
+        predictions = self._logits(parameters, constants, constants["contexts"]).softmax(1)
+        return {"total_variation": 0.5 * (predictions - constants["answers"]).abs().sum(1).mean()}
+
+    def _logits(self, parameters: Tensors, constants: Tensors, tokens: Tensor) -> Tensor:
+        """Logits (sequences * length, vocabulary) of `tokens` (sequences, length)."""
+        # Tokens stay in one dimension: a batched matrix product per seed, not one per sequence.
+        symbols = one_hot(tokens.flatten(), VOCABULARY, parameters["embedding"].dtype)
+        stream = symbols @ parameters["embedding"] + parameters["position"].repeat(len(tokens), 1)
+        for layer in range(self.layers):
+            stream = stream + self._attention(parameters, constants, layer, stream)
+            expanded = gelu(linear(_normalize(stream), parameters[f"expansion_{layer}"]))
+            stream = stream + linear(expanded, parameters[f"contraction_{layer}"])
+        return linear(_normalize(stream), parameters["head"])
+
+    def _attention(self, parameters: Tensors, constants: Tensors, layer: int, stream: Tensor) -> Tensor:
+        # Spelled out: the fused kernel cannot be differentiated twice.
+        joint = linear(_normalize(stream), parameters[f"attention_{layer}"])
+        shape = (-1, self.length, 3, self.heads, self.width // self.heads)
+        queries, keys, values = joint.view(shape).permute(2, 0, 3, 1, 4).unbind()
+        scores = queries @ keys.transpose(-1, -2) * (self.width // self.heads) ** -0.5 + constants["causal"]
+        mixed = (scores.softmax(-1) @ values).transpose(1, 2).reshape(-1, self.width)
+        return linear(mixed, parameters[f"projection_{layer}"])
+
+
+def _normalize(stream: Tensor) -> Tensor:
+    return layer_norm(stream, stream.shape[-1:])
+
+
+@cache
+def _chain() -> tuple[tuple[tuple[float, ...], ...], tuple[float, ...]]:
+    """Transition probabilities by row, and the distribution that they leave unchanged."""
+    transitions = np.random.RandomState(0).dirichlet([CONCENTRATION] * VOCABULARY, size=VOCABULARY)
+    equations = np.vstack([transitions.T - np.eye(VOCABULARY), np.ones(VOCABULARY)])
+    stationary = np.linalg.lstsq(equations, np.append(np.zeros(VOCABULARY), 1.0), rcond=None)[0]
+    return tuple(map(tuple, transitions.tolist())), tuple(stationary.tolist())
+
+
+def _sequences(generator: Generator, count: int, length: int, transitions: Tensor, stationary: Tensor) -> Tensor:
+    """Stationary sequences (count, length) of the chain, by inversion of the cumulative probabilities."""
+    thresholds = uniform(generator, length, count, 1)
+    cumulative = transitions.cumsum(1)[:, :-1]
+    tokens = [(thresholds[0] > stationary.cumsum(0)[:-1]).sum(1)]
+    for threshold in thresholds[1:]:
+        tokens.append((threshold > cumulative[tokens[-1]]).sum(1))
+    return torch.stack(tokens, dim=1)

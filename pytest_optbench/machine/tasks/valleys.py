@@ -1,0 +1,48 @@
+"""Valleys: curved and narrow paths to a known minimum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from pytest_optbench.machine.streams import Streams
+from pytest_optbench.machine.tasks.draws import normal
+from pytest_optbench.machine.tasks.exact import ExactTask
+from pytest_optbench.machine.tasks.knobs import knob
+from pytest_optbench.machine.tasks.task import Tensors
+
+
+@dataclass(frozen=True)
+class Rosenbrock2(ExactTask):
+    """f(x, y) = (1 - x)² + 100 (y - x²)².
+
+    Source: Rosenbrock 1960; BBOB f8 (Hansen et al. 2009).
+    Shapes: x (2,), which holds both coordinates; the start is (-1.2, 1) + N(0, 0.1²).
+    Optimum: f* = 0 at (1, 1), a sum of squares that vanish together only there.
+
+    Exposes stale directions: the valley bends, and its floor is flat where its walls are steep.
+    """
+
+    name: ClassVar[str] = "rosenbrock2"
+    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "ill_conditioned"})
+    source: ClassVar[str] = "Rosenbrock 1960, BBOB f8 (Hansen et al. 2009)"
+    optimum: ClassVar[float | None] = 0.0
+    horizon: ClassVar[int] = 3000
+
+    steepness: float = knob(100.0, above=0)
+    """Weight of the valley's walls."""
+    jitter: float = knob(0.1, above=0)
+    """Standard deviation of the start around (-1.2, 1)."""
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {"x": torch.tensor([-1.2, 1.0], dtype=torch.float32) + self.jitter * normal(streams.init, 2)}
+
+    def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
+        x, y = parameters["x"].unbind()
+        return (1 - x).square() + self.steepness * (y - x.square()).square()
+
+    def solution(self, constants: Tensors, step: int) -> Tensors:
+        return {"x": torch.ones(2)}

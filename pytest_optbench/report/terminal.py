@@ -1,0 +1,161 @@
+"""The terminal summary: one line per case, fitted to the width, then what was solved and what to do next."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_optbench.words.run import Run
+from pytest_optbench.words.table import case_rows
+from pytest_optbench.words.verdict import Verdict, judge
+
+TaskKey = tuple[str, int]
+_HEADER = ("recipe", "task", "verdict", "reached", "steps", "quartiles", "budget", "target", "speed-up")
+_RIGHT = frozenset({"reached", "steps", "budget", "target", "speed-up"})
+_DROP_ORDER = ("quartiles", "target", "budget", "speed-up")
+"""Columns that a narrow terminal does without, the least missed first."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text with the markup of pytest's terminal writer."""
+
+    text: str
+    markup: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inapplicable:
+    """A task that a recipe cannot run at all."""
+
+    recipe: str
+    task: str
+    reason: str
+
+
+def summary_lines(
+    rows: Sequence[Run],
+    *,
+    pars: Mapping[TaskKey, float | None],
+    tags: Mapping[TaskKey, Iterable[str]],
+    inapplicable: Sequence[Inapplicable] = (),
+    width: int = 80,
+    csv: str = "",
+) -> list[Line]:
+    """The whole summary. `pars` has the reference's median steps and `tags` the tags, by (task, version)."""
+    cases = list(case_rows(rows).values())
+    verdicts = [judge(case) for case in cases]
+    lines = _table(cases, verdicts, pars, width)
+    lines.append(Line(""))
+    lines += _not_applicable(inapplicable)
+    lines += _solved(cases, verdicts, tags)
+    lines += _next_command(cases, csv)
+    return lines
+
+
+def _table(
+    cases: Sequence[Sequence[Run]], verdicts: Sequence[Verdict], pars: Mapping[TaskKey, float | None], width: int
+) -> list[Line]:
+    cells = [_cells(case, verdict, pars) for case, verdict in zip(cases, verdicts, strict=True)]
+    columns = list(_HEADER)
+    if len({case[0].recipe for case in cases}) == 1:
+        columns.remove("recipe")
+    for name in _DROP_ORDER:
+        if _total(cells, columns) > width and name in columns:
+            columns.remove(name)
+    widths = {name: max(len(name), *(len(row[name]) for row in cells)) for name in columns}
+    excess = max(_total(cells, columns) - width, 0)
+    for name in ("task", "recipe"):
+        if name in columns:
+            cut = min(excess, max(widths[name] - 8, 0))
+            widths[name] -= cut
+            excess -= cut
+    lines = [Line(_joined({name: name for name in columns}, columns, widths), {"bold": True})]
+    for row, verdict, case in zip(cells, verdicts, cases, strict=True):
+        lines.append(Line(_joined(row, columns, widths), _markup(verdict, case)))
+    return lines
+
+
+def _cells(case: Sequence[Run], verdict: Verdict, pars: Mapping[TaskKey, float | None]) -> dict[str, str]:
+    first = case[0]
+    q1, median, q3 = verdict.quartiles
+    par = pars.get((first.task, first.task_version))
+    finite = math.isfinite(median) and par is not None and median > 0
+    return {
+        "recipe": first.recipe,
+        "task": first.task,
+        "verdict": _verdict_word(verdict, first),
+        "reached": f"{verdict.reached}/{verdict.seeds}",
+        "steps": _steps(median),
+        "quartiles": f"{_steps(q1)}..{_steps(q3)}" if math.isfinite(q1) else "",
+        "budget": str(first.budget),
+        "target": f"{first.target:.3g}",
+        "speed-up": f"{par / median:.2f}x" if finite and par is not None else "",
+    }
+
+
+def _verdict_word(verdict: Verdict, run: Run) -> str:
+    if run.verdict == "failed" and verdict.passed:
+        return "unexpectedly solved"
+    word = "solved" if verdict.passed else verdict.word
+    return f"{word} (expected)" if run.verdict == "xfailed" else word
+
+
+def _steps(value: float) -> str:
+    return f"{value:.0f}" if math.isfinite(value) else "-"
+
+
+def _markup(verdict: Verdict, case: Sequence[Run]) -> dict[str, bool]:
+    if case[0].verdict == "xfailed":
+        return {"yellow": True}
+    return {"green": True} if case[0].verdict == "passed" else {"red": True}
+
+
+def _total(cells: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
+    return sum(max(len(name), *(len(row[name]) for row in cells)) for name in columns) + 2 * (len(columns) - 1)
+
+
+def _joined(row: Mapping[str, str], columns: Sequence[str], widths: Mapping[str, int]) -> str:
+    parts = []
+    for name in columns:
+        text = row[name] if len(row[name]) <= widths[name] else row[name][: widths[name] - 1] + "…"
+        parts.append(text.rjust(widths[name]) if name in _RIGHT else text.ljust(widths[name]))
+    return "  ".join(parts).rstrip()
+
+
+def _not_applicable(inapplicable: Sequence[Inapplicable]) -> list[Line]:
+    by_recipe: dict[tuple[str, str], list[str]] = {}
+    for one in inapplicable:
+        by_recipe.setdefault((one.recipe, one.reason), []).append(one.task)
+    return [
+        Line(f"{recipe} does not apply to {', '.join(tasks)}: {reason}")
+        for (recipe, reason), tasks in by_recipe.items()
+    ]
+
+
+def _solved(
+    cases: Sequence[Sequence[Run]], verdicts: Sequence[Verdict], tags: Mapping[TaskKey, Iterable[str]]
+) -> list[Line]:
+    lines = []
+    for recipe in dict.fromkeys(case[0].recipe for case in cases):
+        mine = [(case[0], verdict) for case, verdict in zip(cases, verdicts, strict=True) if case[0].recipe == recipe]
+        unsolved = [run for run, verdict in mine if not verdict.passed]
+        text = f"{recipe}: solved {len(mine) - len(unsolved)} of {len(mine)}"
+        if unsolved:
+            missed = Counter(tag for run in unsolved for tag in tags.get((run.task, run.task_version), ()))
+            common = sorted(missed.items(), key=lambda item: (-item[1], item[0]))[:6]
+            if common:
+                text += f"; misses by tag: {', '.join(f'{tag} {count}' for tag, count in common)}"
+        lines.append(Line(text, {"bold": True}))
+    return lines
+
+
+def _next_command(cases: Sequence[Sequence[Run]], csv: str) -> list[Line]:
+    failed = [case[0] for case in cases if case[0].verdict == "failed"]
+    done = f"runs table: {csv}" if csv else "keep the numbers: pytest --optbench --optbench-csv results.csv"
+    lines = [Line(done)]
+    if failed:
+        lines.append(Line("run the failures alone: pytest --optbench --lf"))
+    return lines

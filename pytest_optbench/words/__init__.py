@@ -1,0 +1,1 @@
+"""The words: records, statistics, verdicts and tables. Imports the standard library only."""

@@ -1,0 +1,142 @@
+"""Claims: the closed vocabulary in which a recipe declares what its optimizer can and cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pytest_optbench.words.errors import OptbenchError, require_known
+
+FAMILIES = (
+    "adam_like",
+    "sgd_like",
+    "sign_like",
+    "lion_like",
+    "adagrad_like",
+    "matrix_orthogonal",
+    "kronecker_preconditioned",
+    "schedule_free",
+    "scale_adaptive",
+    "parameter_free",
+)
+
+FLAG: tuple[type, ...] = (bool,)
+NAMES: tuple[type, ...] = (list, tuple)
+NUMBER: tuple[type, ...] = (int, float)
+
+CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
+    {
+        "needs_closure": (FLAG, "step() requires a closure"),
+        "multi_closure": (FLAG, "step() may call its closure several times"),
+        "train_eval": (FLAG, "train() before steps, eval() before evaluations"),
+        "no_ndim": (NAMES, "numbers of dimensions that the constructor refuses"),
+        "stochastic": (FLAG, "draws random numbers from torch's global generator"),
+        "sparse_only": (FLAG, "dense gradients raise"),
+        "lazy_sparse": (FLAG, "only rows with a gradient move"),
+        "one_group": (FLAG, "several parameter groups raise"),
+        "no_complex": (FLAG, "complex parameters raise"),
+        "no_empty": (FLAG, "parameters without elements raise"),
+        "no_fp16": (FLAG, "does not work in float16"),
+        "no_bf16": (FLAG, "bfloat16 parameters raise"),
+        "no_fp64": (FLAG, "float64 parameters raise"),
+        "first_step_init": (FLAG, "the first step only builds a preconditioner"),
+        "couples_params": (FLAG, "a global norm or estimate ties parameters to each other"),
+        "global_step": (FLAG, "one step counter for a whole group"),
+        "lr_unused": (FLAG, "the learning rate has no effect after construction"),
+        "lr_nonlinear": (FLAG, "the step is not proportional to the learning rate"),
+        "moves_at_lr0": (FLAG, "moves at a learning rate of zero"),
+        "moves_on_zero_grad": (FLAG, "moves although every gradient is zero"),
+        "uses_param_values": (FLAG, "the step depends on the values of the parameters"),
+        "not_per_group": (NAMES, "options honoured only in the constructor"),
+        "dead_ok": (NAMES, "options without effect in this configuration"),
+        "adaptive_keys": (NAMES, "entries of a group that step() may write"),
+        "history": (FLAG, "state grows up to a horizon"),
+        "low_precision_state": (FLAG, "state is kept in a lower precision"),
+        "slots": (NUMBER, "state tensors per parameter, at most"),
+        "weight_decay": ((str,), "decoupled, l2, none or other"),
+        "scale": ((str,), "invariant or linear in the scale of the gradients"),
+        "step_bound": (NUMBER, "greatest step of an entry, in units of lr"),
+        "const_step": (NUMBER, "size of the step on a constant gradient, in units of lr"),
+        "elementwise": (FLAG, "entries do not influence each other"),
+        "flatten": (FLAG, "convolutions are handled as matrices"),
+        "orthogonal": (FLAG, "the update of a matrix is orthogonal"),
+        "eps_other": (FLAG, "eps does not damp the first step"),
+    }
+)
+
+_CHOICES = {"weight_decay": ("decoupled", "l2", "none", "other"), "scale": ("invariant", "linear")}
+
+CHECKS: tuple[str, ...] = (
+    "moves_and_descends",
+    "all_gradients_none",
+    "one_gradient_none",
+    "late_gradient",
+    "gradient_untouched",
+    "gradient_not_retained",
+    "in_place",
+    "closure",
+    "closure_equals_plain",
+    "resume",
+    "resume_bf16",
+    "load_before_first_step",
+    "load_rejects_mismatch",
+    "deepcopy",
+    "pickle",
+    "groups_equal_separate",
+    "hyperparameters_are_live",
+    "add_param_group",
+    "order_and_grouping",
+    "tensor_independence",
+    "lr_read_each_step",
+    "scheduler",
+    "groups_not_rewritten",
+    "lr_zero",
+    "bad_values_rejected",
+    "weight_decay",
+    "zero_gradients",
+    "gradient_magnitudes",
+    "zero_dim",
+    "size_one",
+    "empty_parameter",
+    "matrix_and_conv",
+    "memory_layout",
+    "bf16",
+    "fp16",
+    "float64_kept",
+    "mixed_dtypes",
+    "complex",
+    "sparse",
+    "deterministic",
+    "rng_untouched",
+    "maximize",
+    "sign_symmetry",
+    "translation",
+    "elementwise",
+    "gradient_scale",
+    "closed_form_step",
+    "implementations_agree",
+    "state_bounded",
+    "no_leak",
+    "step_counters",
+    "step_cost",
+    "hooks",
+    "train_eval",
+    "step_bounded",
+    "eps_damps",
+    "state_dict_is_pure",
+    "conv_as_matrix",
+    "orthogonal_update",
+)
+"""Names of the contract's checks; `expected_failures` may list them beside tasks."""
+
+
+def validate_claims(claims: Mapping[str, object], *, where: str) -> None:
+    """Raise OptbenchError for a claim outside the vocabulary or of the wrong type."""
+    for key, value in claims.items():
+        require_known(key, CLAIMS, where=where, what="claim")
+        types, meaning = CLAIMS[key]
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            expected = " or ".join(kind.__name__ for kind in types)
+            raise OptbenchError(f"{where}: claim {key!r} ({meaning}) is {value!r}; expected {expected}")
+        if key in _CHOICES:
+            require_known(str(value), _CHOICES[key], where=where, what=f"value of claim {key!r}:")

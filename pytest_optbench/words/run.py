@@ -1,0 +1,90 @@
+"""A run: one recipe on one task with one seed, as the row of the runs table that it becomes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+SCHEMA = 1
+Outcome = Literal["reached", "missed", "diverged", "crashed", "timeout"]
+OUTCOMES: tuple[str, ...] = get_args(Outcome)
+Regime = Literal["default", "fixed", "tuned"]
+
+Curve = tuple[tuple[int, float], ...]
+
+
+def _column(doc: str, *, unit: str = "", volatile: bool = False, default: Any = None) -> Any:
+    """A column: its documentation, its unit, and whether it may differ between two runs of the same code."""
+    return field(default=default, metadata={"doc": doc, "unit": unit, "volatile": volatile})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One row of the runs table. None is an empty cell. The order of the fields is the order of the columns."""
+
+    schema: int = _column("version of this table's columns", default=SCHEMA)
+    suite: str = _column("version of the standard suite", default="")
+    task: str = _column("name of the task", default="")
+    task_version: int = _column("version of the task; results of different versions are never compared", default=1)
+    tier: str = _column("unit, small or full", default="")
+    recipe: str = _column("name of what is under test", default="")
+    optimizer: str = _column("class or factory, as module:name", default="")
+    optimizer_version: str = _column("version of the package that provides it", default="")
+    regime: str = _column("where the hyperparameters come from: default, fixed or tuned", default="default")
+    hyperparameters: str = _column(
+        "what was set or tuned, as JSON; the class's own defaults are left out", default="{}"
+    )
+    seed: int = _column("seed of the run", default=0)
+    budget: int = _column("steps within which the target must be reached", unit="steps", default=0)
+    eval_every: int = _column("steps between two evaluations", unit="steps", default=1)
+    initial: float | None = _column("value of the evaluation before the first step")
+    optimum: float | None = _column("known least value of the evaluation")
+    target: float | None = _column("value of the evaluation that counts as solved")
+    outcome: str = _column("reached, missed, diverged, crashed or timeout", default="missed")
+    steps_to_target: int | None = _column(
+        "steps to the first of two consecutive evaluations at or below the target", unit="steps"
+    )
+    best: float | None = _column("least value of the evaluation")
+    final: float | None = _column("last value of the evaluation")
+    evaluations: int | None = _column(
+        "gradients evaluated per optimizer step, if more than one (closures)", unit="gradients"
+    )
+    metrics: str = _column("further figures of merit at the end of the record, as JSON", default="{}")
+    curve: str = _column("JSON list of [step, value] over a fixed log-spaced subset of the evaluations", default="[]")
+    trajectory_sha: str = _column("SHA-256 over every evaluation of the record, to the bit", default="")
+    step_ms: float | None = _column("median time of optimizer.step()", unit="milliseconds", volatile=True)
+    state_bytes_per_param: float | None = _column("optimizer state per scalar parameter at the end", unit="bytes")
+    peak_bytes: int | None = _column(
+        "peak memory: of the process on the CPU, of the allocator on an accelerator", unit="bytes", volatile=True
+    )
+    engine: str = _column("stacked, lockstep or sequential", default="")
+    torch: str = _column("version of torch", default="")
+    numpy: str = _column("version of numpy", default="")
+    python: str = _column("version of Python", default="")
+    platform: str = _column("operating system and machine", default="")
+    cpu: str = _column("torch's CPU capability", default="")
+    device: str = _column("device of the run", default="cpu")
+    dtype: str = _column("floating-point type of the parameters", default="float32")
+    threads: int = _column("torch's intra-op threads", unit="threads", default=1)
+    git_sha: str = _column("commit of the repository under test", default="")
+    timestamp: str = _column("start of the session, UTC, ISO 8601", volatile=True, default="")
+    verdict: str = _column("passed, failed or xfailed: of the case, the same in each of its rows", default="")
+    change: str = _column(
+        "of the case against the baseline: unchanged, changed, faster, slower, new, gone or incomparable", default=""
+    )
+    p_value: float | None = _column("of the case against the baseline")
+
+    @property
+    def steps(self) -> float:
+        """Steps to target, infinite where the target was not reached."""
+        return math.inf if self.steps_to_target is None else float(self.steps_to_target)
+
+
+COLUMNS: tuple[str, ...] = tuple(column.name for column in fields(Run))
+VOLATILE: frozenset[str] = frozenset(column.name for column in fields(Run) if column.metadata["volatile"])
+
+
+def column_documentation() -> list[tuple[str, str, str, str]]:
+    """Name, type, unit and meaning of every column, in order."""
+    return [(c.name, str(c.type), c.metadata["unit"], c.metadata["doc"]) for c in fields(Run)]

@@ -1,0 +1,272 @@
+"""What every built-in task promises to the engine."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch.func import grad, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from pytest_optbench.machine.tasks import BUILTIN, TAGS
+
+CATALOGUE = (
+    "schaul_cliff",
+    "ellipsoid20_rotated",
+    "rosenbrock2",
+    "quartic_saddle",
+    "sparse_rows200",
+    "drifting_min10",
+    "digits_logreg",
+    "digits_mlp_bn",
+    "matrix_factor",
+    "markov_transformer",
+)
+SOLVABLE = [task for task in BUILTIN if task.name not in {"digits_mlp_bn", "markov_transformer"}]
+EXACT = torch.float64
+
+every_task = pytest.mark.parametrize("task", BUILTIN, ids=lambda task: task.name)
+solvable_task = pytest.mark.parametrize("task", SOLVABLE, ids=lambda task: task.name)
+
+
+def stacked(instances, attribute):
+    parts = [getattr(one, attribute) for one in instances]
+    return {name: torch.stack([part[name] for part in parts]) for name in parts[0]}
+
+
+def lanes(instances, step=0):
+    """The arguments of the batched loss of several instances."""
+    block = stacked(instances, "block")
+    batch = {name: tensor[:, step] for name, tensor in block.items()}
+    return stacked(instances, "parameters"), stacked(instances, "constants"), batch
+
+
+def moved(tensors, directions, length):
+    return {name: tensor + length * directions[name] for name, tensor in tensors.items()}
+
+
+def random_directions(tensors, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype) for name, tensor in tensors.items()
+    }
+
+
+def inner(left, right):
+    return sum((left[name] * right[name]).sum() for name in left)
+
+
+def test_the_catalogue_is_complete_and_in_order():
+    assert tuple(task.name for task in BUILTIN) == CATALOGUE
+
+
+@every_task
+def test_name_is_the_class_in_snake_case(task):
+    assert re.sub(r"(?<!^)(?=[A-Z])", "_", type(task).__name__).lower() == task.name
+
+
+@every_task
+def test_docstring_states_formula_source_shapes_and_optimum(task):
+    lines = [line.strip() for line in type(task).__doc__.splitlines()]
+    openings = [next((k for k, line in enumerate(lines) if line.startswith(word)), None) for word in DOCUMENTED]
+    assert openings[0] == 0
+    assert openings == sorted(openings)
+
+
+DOCUMENTED = ("f", "Source:", "Shapes:", "Optimum:")
+
+
+@every_task
+def test_tags_are_documented(task):
+    assert task.tags <= TAGS.keys()
+
+
+def test_no_tag_is_documented_in_vain():
+    assert TAGS.keys() == frozenset().union(*(task.tags for task in BUILTIN))
+
+
+@pytest.mark.parametrize("pair", [("convex", "nonconvex"), ("deterministic", "noisy")], ids=lambda pair: pair[0])
+@every_task
+def test_exactly_one_tag_of_a_pair_of_opposites(task, pair):
+    assert len(task.tags & {*pair}) == 1
+
+
+@every_task
+def test_tagged_deterministic_exactly_when_there_is_no_data_per_step(task, instance):
+    assert ("deterministic" in task.tags) == (instance(task).block == {})
+
+
+@every_task
+def test_tagged_matrix_exactly_when_every_parameter_has_two_dimensions(task, instance):
+    assert ("matrix" in task.tags) == all(tensor.ndim == 2 for tensor in instance(task).parameters.values())
+
+
+@every_task
+def test_tensors_are_float32_or_indices(task, instance):
+    assert {tensor.dtype for tensor in instance(task).tensors.values()} <= {torch.float32, torch.int64}
+
+
+@every_task
+def test_every_step_of_a_block_has_data(task, instance):
+    assert all(len(tensor) == 64 for tensor in instance(task).block.values())
+
+
+@every_task
+def test_seeds_start_from_different_values(task, instance):
+    seeds = [instance(task, seed) for seed in range(8)]
+    values = {task.evaluate(one.parameters, one.constants, torch.tensor(0.0)).item() for one in seeds}
+    assert len(values) == 8
+
+
+@every_task
+def test_a_seed_has_the_same_bits_whatever_the_global_generators(task, instance):
+    torch.manual_seed(1)
+    first = instance(task, seed=3, block=2).tensors
+    torch.manual_seed(2)
+    second = instance(task, seed=3, block=2).tensors
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@every_task
+def test_drawing_leaves_the_global_generators_alone(task, instance):
+    before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
+    instance(task)
+    assert torch.equal(before, torch.get_rng_state())
+    assert np.array_equal(numpy_before, np.random.get_state()[1])
+
+
+@pytest.mark.parametrize("task", [task for task in BUILTIN if "noisy" in task.tags], ids=lambda task: task.name)
+@pytest.mark.parametrize("other", [{"seed": 1}, {"block": 1}], ids=["seed", "block"])
+def test_no_two_seeds_and_no_two_blocks_share_their_data(task, other, instance):
+    first, second = instance(task).block, instance(task, **other).block
+    assert not any(torch.equal(first[name][0], second[name][0]) for name in first)
+
+
+@every_task
+def test_gradient_agrees_with_finite_differences(task, instance):
+    one = instance(task, dtype=EXACT)
+    _, gradient = task.gradient(one.parameters, one.constants, one.batch())
+    for seed in range(5):
+        directions = random_directions(one.parameters, seed)
+        ahead, behind = (
+            task.loss(moved(one.parameters, directions, length), one.constants, one.batch()) for length in (1e-6, -1e-6)
+        )
+        torch.testing.assert_close(inner(gradient, directions), (ahead - behind) / 2e-6, rtol=1e-5, atol=1e-8)
+
+
+@every_task
+def test_every_parameter_gets_a_gradient(task, instance):
+    one = instance(task)
+    _, gradient = task.gradient(one.parameters, one.constants, one.batch())
+    assert list(gradient) == list(one.parameters)
+    assert all(tensor.abs().max() > 0 for tensor in gradient.values())
+
+
+@every_task
+def test_the_gradient_of_a_gradient_step_agrees_with_finite_differences(task, instance):
+    one = instance(task, dtype=EXACT)
+
+    def loss_after_three_steps(lr):
+        parameters = one.parameters
+        for step in range(3):
+            _, gradient = task.gradient(parameters, one.constants, one.batch(step) if one.block else {})
+            parameters = {name: tensor - lr * gradient[name] for name, tensor in parameters.items()}
+        return task.evaluate(parameters, one.constants, torch.tensor(3.0, dtype=EXACT))
+
+    lr = torch.tensor(1e-4, dtype=EXACT)
+    expected = (loss_after_three_steps(lr + 1e-8) - loss_after_three_steps(lr - 1e-8)) / 2e-8
+    torch.testing.assert_close(grad(loss_after_three_steps)(lr), expected, rtol=1e-4, atol=0)
+
+
+@pytest.mark.parametrize("function", ["loss", "gradient", "evaluate", "metrics"])
+@every_task
+def test_batched_over_lanes_equals_one_by_one(task, function, instance):
+    instances = [instance(task, seed, dtype=EXACT) for seed in range(3)]
+    parameters, constants, batch = lanes(instances)
+    last = {"evaluate": (torch.tensor([7.0] * 3, dtype=EXACT),), "metrics": ()}.get(function, (batch,))
+    together = vmap(getattr(task, function))(parameters, constants, *last)
+    for lane, one in enumerate(instances):
+        own = {"evaluate": (torch.tensor(7.0, dtype=EXACT),), "metrics": ()}.get(function, (one.batch(),))
+        alone = getattr(task, function)(one.parameters, one.constants, *own)
+        torch.testing.assert_close(picked(together, lane), alone, rtol=1e-9, atol=1e-12)
+
+
+def picked(tree, lane):
+    return torch.utils._pytree.tree_map(lambda tensor: tensor[lane], tree)
+
+
+@every_task
+def test_the_bits_of_a_lane_do_not_depend_on_the_number_of_lanes(task, instance):
+    instances = [instance(task, seed) for seed in range(5)]
+    many, two = (vmap(task.gradient)(*lanes(instances[:count])) for count in (5, 2))
+    torch.testing.assert_close(picked(many, 1), picked(two, 1), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("function", ["gradient", "evaluate"])
+@every_task
+def test_can_be_traced_over_lanes(task, function, instance):
+    parameters, constants, batch = lanes([instance(task, seed) for seed in range(2)])
+    last = batch if function == "gradient" else torch.zeros(2)
+    batched = vmap(getattr(task, function))
+    trace = make_fx(lambda *arguments: batched(*arguments))(parameters, constants, last)
+    torch.testing.assert_close(trace(parameters, constants, last), batched(parameters, constants, last), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("function", ["loss", "evaluate"])
+@every_task
+def test_value_is_a_scalar_of_the_dtype_of_the_parameters(task, function, instance):
+    one = instance(task, dtype=EXACT)
+    last = one.batch() if function == "loss" else torch.tensor(0.0, dtype=EXACT)
+    value = getattr(task, function)(one.parameters, one.constants, last)
+    assert (value.dtype, value.shape) == (EXACT, ())
+
+
+@every_task
+def test_no_function_writes_to_its_inputs(task, instance):
+    one = instance(task)
+    before = {name: tensor.clone() for name, tensor in one.tensors.items()}
+    task.gradient(one.parameters, one.constants, one.batch())
+    task.evaluate(one.parameters, one.constants, torch.tensor(0.0))
+    task.metrics(one.parameters, one.constants)
+    assert all(torch.equal(before[name], tensor) for name, tensor in one.tensors.items())
+
+
+@pytest.mark.parametrize("step", [0, 100])
+@solvable_task
+def test_the_solution_attains_the_optimum(task, step, instance):
+    one = instance(task)
+    solution = task.solution(one.constants, step)
+    value = task.evaluate(solution, one.constants, torch.tensor(float(step)))
+    torch.testing.assert_close(value, torch.tensor(task.optimum or 0.0), rtol=0, atol=1e-6)
+
+
+@solvable_task
+def test_the_solution_has_the_shapes_of_the_start(task, instance):
+    one = instance(task)
+    solution = task.solution(one.constants, 0)
+    assert {name: t.shape for name, t in solution.items()} == {name: t.shape for name, t in one.parameters.items()}
+
+
+@pytest.mark.parametrize("length", [1e-3, 1.0])
+@solvable_task
+def test_nothing_around_the_solution_is_better(task, length, instance):
+    one = instance(task, dtype=EXACT)
+    solution = {name: tensor.to(EXACT) for name, tensor in task.solution(one.constants, 5).items()}
+    at = torch.tensor(5.0, dtype=EXACT)
+    best = task.evaluate(solution, one.constants, at)
+    around = [moved(solution, random_directions(solution, seed), length) for seed in range(20)]
+    assert all(task.evaluate(point, one.constants, at) > best - 1e-12 for point in around)
+
+
+@pytest.mark.parametrize("task", [task for task in BUILTIN if task not in SOLVABLE], ids=lambda task: task.name)
+def test_a_task_without_closed_form_gives_no_solution(task, instance):
+    assert task.solution(instance(task).constants, 0) is None
+
+
+@every_task
+def test_the_start_is_far_from_the_optimum(task, instance):
+    starts = [instance(task, seed) for seed in range(8)]
+    values = [task.evaluate(one.parameters, one.constants, torch.tensor(0.0)).item() for one in starts]
+    assert min(values) > (task.optimum or 0.0) + 0.4
