@@ -24,6 +24,7 @@ def activate(config: pytest.Config) -> None:
     config.pluginmanager.register(ActiveHooks(config.stash[SESSION]), "optbench-active")
     if not session.is_worker(config):
         config.pluginmanager.register(Sink(config, config.stash[SESSION]), "optbench-sink")
+        config.pluginmanager.register(UsageErrors(), "optbench-usage-errors")
 
 
 class ActiveHooks:
@@ -48,9 +49,6 @@ class ActiveHooks:
     def pytest_make_collect_report(self, collector: pytest.Collector) -> Generator[None, Any, Any]:
         return marks_module.explain_collection_error(collector, (yield))
 
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        marks_module.raise_usage_error(report)
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         session.deselect_ordinary_tests(self.session, config, items)
@@ -61,3 +59,10 @@ class ActiveHooks:
 
     def pytest_report_header(self, config: pytest.Config) -> Iterable[str]:
         return self.session.header()
+
+
+class UsageErrors:
+    """Only in the process that talks to the user; a worker sends it the reports of what it could not collect."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        marks_module.raise_usage_error(report)

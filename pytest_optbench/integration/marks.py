@@ -10,7 +10,7 @@ import pytest
 
 from pytest_optbench.integration.session import Session
 from pytest_optbench.integration.suite import Entry
-from pytest_optbench.words.declaration import OPTIMIZER_KEYS, OptimizerDeclaration, require_kind
+from pytest_optbench.words.declaration import OPTIMIZER_KEYS, OptimizerDeclaration, require_kind, require_positive
 from pytest_optbench.words.errors import OptbenchError, require_known
 
 ENTRY = pytest.StashKey[dict[str, Entry]]()
@@ -55,12 +55,15 @@ def _entry(mark: pytest.Mark, metafunc: pytest.Metafunc, session: Session) -> En
     name = keywords.pop("name", metafunc.definition.name)
     tier, seeds = keywords.pop("tier", None), keywords.pop("seeds", None)
     if seeds is not None:
-        require_kind(seeds, int, where=f"{place}: seeds")
+        require_positive(seeds, where=f"{place}: seeds")
     if tier is not None:
+        require_kind(tier, str, where=f"{place}: tier")
         require_known(tier, ("unit", "small", "full"), where=place, what="tier")
+    declaration = OptimizerDeclaration(name=name, where=place, **keywords)
     if name in session.suite.entries:
         raise OptbenchError(f"{place}: an optimizer named {name!r} is defined already, in the table; give name=...")
-    declaration = OptimizerDeclaration(name=name, where=place, **keywords)
+    if session.marked.setdefault(name, mark) is not mark:
+        raise OptbenchError(f"{place}: an optimizer named {name!r} is defined already, in another test; give name=...")
     return session.suite.entry(declaration, tier=tier, seeds=seeds)
 
 
@@ -85,7 +88,7 @@ def explain_collection_error(collector: pytest.Collector, report: pytest.Collect
 
 
 def raise_usage_error(report: pytest.CollectReport) -> None:
-    """End the session with exit code 4 where that is possible: in the process that talks to the user."""
+    """End the session with exit code 4."""
     message = getattr(report, "optbench_usage_error", None)
     if message is not None:
         raise pytest.UsageError(message)

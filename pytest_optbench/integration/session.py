@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class Session:
     suite: Suite
     anchor: Path | None
     notices: tuple[str, ...]
+    marked: dict[str, pytest.Mark] = field(default_factory=dict)
+    """The mark behind each recipe of a test, by name of the recipe."""
 
     def header(self) -> list[str]:
         """Lines for pytest's header."""
@@ -57,8 +59,7 @@ def start(config: pytest.Config) -> Session:
     )  # fmt: skip
     if not declarations:
         _require_marks(root, folders[-1], table)
-    modules = table.settings.get("task_modules", []) if table else []
-    require_kind(modules, list, where="task_modules")
+    modules = _task_modules(table) if table else []
     hook = config.pluginmanager.hook.pytest_optbench_tasks
     extra = [task for tasks in hook(config=config) for task in tasks]
     tasks = all_tasks(modules, extra, root=table.path.parent if table else root)
@@ -71,6 +72,15 @@ def start(config: pytest.Config) -> Session:
         if anchor is not None:
             _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
     return Session(settings, suite, anchor, tuple(notices))
+
+
+def _task_modules(table: Table) -> list[str]:
+    modules: list[str] = table.settings.get("task_modules", [])
+    where = f"{table.path.name}: task_modules"
+    require_kind(modules, list, where=where)
+    for module in modules:
+        require_kind(module, str, where=where)
+    return modules
 
 
 def _anchor(config: pytest.Config, table: Table | None, *, by_option: bool) -> Path:

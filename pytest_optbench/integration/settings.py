@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from pytest_optbench.integration.options import OPTIONS, TABLE_KEYS, Option, Settings
-from pytest_optbench.words.declaration import Table, require_kind
+from pytest_optbench.words.declaration import Table, require_kind, require_positive
 from pytest_optbench.words.errors import OptbenchError, require_known
 
 
@@ -50,8 +51,10 @@ def _checked(option: Option, value: Any, source: str) -> Any:
     require_kind(value, option.kind, where=source)
     if option.choices:
         require_known(value, option.choices, where=source, what="value")
-    if option.kind in (int, float) and value < (1 if option.kind is int else 0):
-        raise OptbenchError(f"{source} is {value}; expected {'at least 1' if option.kind is int else '0 or more'}")
+    if option.kind is int:
+        require_positive(value, where=source)
+    if option.kind is float and not 0 <= value < math.inf:
+        raise OptbenchError(f"{source} is {value}; expected 0 or more")
     return value
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 Key = tuple[str, str, int]
+_NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
+"""Exit codes of a session that, without rows, has nothing to replace an earlier CSV with."""
 
 
 class Sink:
@@ -36,6 +38,11 @@ class Sink:
             "git_sha": git_sha(config.rootpath),
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+    def pytest_report_header(self) -> str | None:
+        if self.journal is None or self.journal.recovered is None:
+            return None
+        return f"optbench: an earlier session died; its rows are in {self.journal.recovered}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         planned = getattr(report, "optbench_planned", None)
@@ -63,8 +70,9 @@ class Sink:
         return [row for rows in self.rows.values() for row in rows]
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        if self.journal is not None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        ran = self.rows or exitstatus not in _NOTHING_RAN
+        if self.journal is not None and ran:
             try:
                 write_atomically(self.journal.target, to_csv(self.all_rows()))
             except OSError as error:

@@ -17,6 +17,7 @@ _SEARCH_KEYS = ("low", "high", "log", "values")
 _KINDS: Mapping[type, str] = {
     str: "a string",
     dict: "a table",
+    list: "a list",
     int: "a whole number",
     float: "a number",
     bool: "true or false",
@@ -43,6 +44,7 @@ class OptimizerDeclaration:
     expected_failures: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_kind(self.name, str, where=f"{self.where}: name")
         if not _NAME.fullmatch(self.name):
             raise OptbenchError(
                 f"{self.where}: {self.name!r} is no name for an optimizer; expected letters, digits and any of _ . + -"
@@ -151,3 +153,10 @@ def require_kind(value: object, kind: type, *, where: str) -> None:
     if mapping or (isinstance(value, accepted) and (kind is bool or not isinstance(value, bool))):
         return
     raise OptbenchError(f"{where} is {value!r}; expected {_KINDS[kind]}")
+
+
+def require_positive(value: object, *, where: str) -> None:
+    """Raise OptbenchError unless `value` is a whole number and at least 1."""
+    require_kind(value, int, where=where)
+    if isinstance(value, int) and value < 1:
+        raise OptbenchError(f"{where} is {value}; expected at least 1")

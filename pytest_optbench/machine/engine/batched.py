@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
+from pytest_optbench.machine.engine.graph import traced
 from pytest_optbench.machine.tasks.task import Task, Tensors
 
 Stacked = Tensors
@@ -20,8 +21,8 @@ class Batched:
     """The functions of one task over lanes. A trace belongs to one number of lanes and is made at its first use.
 
     Plain `vmap` re-interprets the function at every call, which costs more than the arithmetic of a small task. Tracing
-    it once to a flat list of tensor operations gives the same bits without that cost; a trace that does not reproduce
-    the bits of `vmap` on its first inputs, or cannot be made, is not used.
+    it once to a flat list of tensor operations gives the same bits without that cost (see `graph`); a trace that does
+    not reproduce the bits of `vmap` on its first inputs, or cannot be made, is not used.
     """
 
     def __init__(self, task: Task) -> None:
@@ -30,9 +31,18 @@ class Batched:
 
     def gradient(
         self, parameters: Stacked, constants: Stacked, batch: Stacked, memory: Stacked
+    ) -> tuple[Stacked, Stacked]:
+        """Gradients as handed to the optimizer, and the new memory."""
+        result: tuple[Stacked, Stacked] = self._call(self._gradient, parameters, constants, batch, memory)
+        return result
+
+    def value_and_gradient(
+        self, parameters: Stacked, constants: Stacked, batch: Stacked, memory: Stacked
     ) -> tuple[Tensor, Stacked, Stacked]:
-        """Losses (lanes,), gradients as handed to the optimizer, and the new memory."""
-        result: tuple[Tensor, Stacked, Stacked] = self._call(self._one_gradient, parameters, constants, batch, memory)
+        """The same, after the losses (lanes,) that a closure returns."""
+        result: tuple[Tensor, Stacked, Stacked] = self._call(
+            self._value_and_gradient, parameters, constants, batch, memory
+        )
         return result
 
     def evaluate(self, parameters: Stacked, constants: Stacked, step: Tensor) -> Tensor:
@@ -48,7 +58,13 @@ class Batched:
             return dict(_one_by_one(self.task.metrics, (parameters, constants)))
         return dict(vmap(self.task.metrics)(parameters, constants))
 
-    def _one_gradient(
+    def _gradient(
+        self, parameters: Tensors, constants: Tensors, batch: Tensors, memory: Tensors
+    ) -> tuple[Tensors, Tensors]:
+        _, gradient, memory = self._value_and_gradient(parameters, constants, batch, memory)
+        return gradient, memory
+
+    def _value_and_gradient(
         self, parameters: Tensors, constants: Tensors, batch: Tensors, memory: Tensors
     ) -> tuple[Tensor, Tensors, Tensors]:
         value, gradient = self.task.gradient(parameters, constants, batch)
@@ -60,31 +76,21 @@ class Batched:
             return _one_by_one(function, arguments)
         key = function.__name__, _lanes(arguments[0])
         if key not in self._traces:
-            self._traces[key] = _traced(vmap(function), arguments)
+            self._traces[key] = _compiled(vmap(function), arguments)
         return self._traces[key](*arguments)
 
 
-def _traced(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """The function as a flat graph of tensor operations, or the function itself where that is not the same."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415 - heavy, and an experimental module
-
-    expected = function(*arguments)
+def _compiled(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    """The function for arguments of these shapes, traced where that is possible."""
     flat_inputs, in_spec = pytree.tree_flatten(arguments)
-    out_spec = pytree.tree_flatten(expected)[1]
+    out_spec = pytree.tree_flatten(function(*arguments))[1]
 
     def flat_function(*flat: Tensor) -> list[Tensor]:
         return pytree.tree_flatten(function(*pytree.tree_unflatten(list(flat), in_spec)))[0]
 
-    try:
-        graph = make_fx(flat_function)(*flat_inputs)
-        graph.graph.eliminate_dead_code()
-        graph.recompile()
-        same = _equal(graph(*flat_inputs), pytree.tree_flatten(expected)[0])
-    except Exception:
+    forward = traced(flat_function, flat_inputs)
+    if forward is None:
         return function
-    if not same:
-        return function
-    forward = graph.forward
 
     def replay(*values: Any) -> Any:
         flat = [tensor for value in values for tensor in (value.values() if isinstance(value, dict) else (value,))]
@@ -105,8 +111,3 @@ def _one_by_one(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any
 
 def _lanes(tensors: Stacked) -> int:
     return next(iter(tensors.values())).shape[0]
-
-
-def _equal(left: list[Tensor], right: list[Tensor]) -> bool:
-    """Equal to the bit, NaN being equal to NaN."""
-    return all(torch.allclose(a, b, rtol=0, atol=0, equal_nan=True) for a, b in zip(left, right, strict=True))

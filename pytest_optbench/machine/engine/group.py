@@ -79,15 +79,15 @@ class Group:
         for step in range(self.budget + 1):
             if step % self.every == 0:
                 self._evaluate(step)
-                self._watch(before)
                 if not any(lane.active for lane in self.lanes):
                     break
                 self._compact()
             if step < self.budget:
                 self._step(step)
-                # Optimizers draw from torch's generator; the other two are looked at with every evaluation.
+                # Looking at torch's generator is cheap; the other two are looked at in the end.
                 if not self.own_random and not torch.equal(torch.get_rng_state(), before.torch):
                     raise SharedRandomness
+        self._watch(before)
 
     def _watch(self, before: RandomState) -> None:
         if not self.own_random and not RandomState.current().same(before):
@@ -165,9 +165,7 @@ class Group:
         ):
             gradients: Stacked = {}
         else:
-            _, gradients, self._next_memory = self.batched.gradient(
-                self._stacked(), self._constants, batch, self._memory
-            )
+            gradients, self._next_memory = self.batched.gradient(self._stacked(), self._constants, batch, self._memory)
         stepped: set[int] = set()
         for seat, lane in enumerate(self._seats):
             if lane.active and id(lane) not in stepped:
@@ -178,7 +176,7 @@ class Group:
 
     def _at_seat(self, seat: int, batch: Stacked) -> tuple[Tensor, list[Tensor]]:
         """Loss and gradient at the present parameters of one seat, for closures."""
-        value, gradients, self._next_memory = self.batched.gradient(
+        value, gradients, self._next_memory = self.batched.value_and_gradient(
             self._stacked(), self._constants, batch, self._memory
         )
         return value[seat].clone(), [gradient[seat].clone() for gradient in gradients.values()]

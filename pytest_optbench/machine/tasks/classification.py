@@ -32,8 +32,7 @@ def classification_metrics(logits: Tensor, labels: Tensor) -> Tensors:
 def calibration_error(logits: Tensor, labels: Tensor) -> Tensor:
     """Expected calibration error over 15 equal bins of confidence (Guo et al. 2017, arXiv 1706.04599)."""
     confidence, predicted = logits.softmax(1).max(1)
-    # Rounding may lift a confidence above 1.
-    bins = one_hot((confidence * BINS).ceil().clamp(max=BINS).long() - 1, BINS, logits.dtype)
+    bins = one_hot((confidence * BINS).ceil().long() - 1, BINS, logits.dtype)
     gap = (predicted == labels).to(logits.dtype) - confidence
     return (gap @ bins).abs().sum() / len(labels)
 

@@ -56,6 +56,7 @@ def test_a_class_that_never_occurs_counts_as_zero():
         pytest.param(log_odds(0.7, 0.7), [0, 1], 0.2, id="one bin: 0.7 sure, half right"),
         pytest.param(log_odds(0.7, 0.9), [0, 0], (0.3 + 0.1) / 2, id="two bins: gaps add up"),
         pytest.param(log_odds(0.75, 0.78), [0, 1], 0.265, id="one bin: gaps of opposite signs cancel"),
+        pytest.param(torch.cat([100 * log_odds(0.9), log_odds(0.97)]), [1, 0], 0.485, id="the last bin includes 1"),
         pytest.param(log_odds(0.7, 0.9), [0, 1], (0.3 + 0.9) / 2, id="two bins: opposite signs do not cancel"),
     ],
 )

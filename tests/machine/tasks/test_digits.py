@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -38,9 +39,11 @@ def trained_a_little(instance):
     """An instance whose gains and shifts are no longer ones and zeros."""
     one = instance(DigitsMlpBn(), dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
-    for tensor in one.parameters.values():
-        tensor += 0.1 * torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
-    return one
+    moved = {
+        name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+        for name, tensor in one.parameters.items()
+    }
+    return replace(one, parameters=moved)
 
 
 def test_images_are_those_of_scikit_learn_in_the_unit_interval():

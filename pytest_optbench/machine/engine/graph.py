@@ -1,0 +1,146 @@
+"""A graph: a function traced to a flat list of tensor operations, relieved of those that do no arithmetic.
+
+Differentiating a batched function leaves many operations behind that only re-describe a tensor (views of views) or
+make the same constant at every call; in a small task they cost more than the arithmetic. What is taken out here never
+changes a bit: the operations that remain see tensors of the same values, shapes and strides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+FlatFunction = Callable[..., Sequence[Tensor]]
+_aten = torch.ops.aten
+_VIEWS = frozenset(
+    {
+        _aten.alias.default,
+        _aten.detach.default,
+        _aten.expand.default,
+        _aten.permute.default,
+        _aten.select.int,
+        _aten.squeeze.dim,
+        _aten.squeeze.dims,
+        _aten.t.default,
+        _aten.transpose.int,
+        _aten.unsqueeze.default,
+        _aten.view.default,
+        _aten._unsafe_view.default,
+    }
+)
+_SHAPE_ONLY = frozenset(
+    {_aten.ones_like.default, _aten.zeros_like.default, _aten.full_like.default, _aten.new_zeros.default}
+)
+"""Operations whose result depends on the shape of their input, not on its values."""
+
+
+def traced(function: FlatFunction, inputs: Sequence[Tensor]) -> FlatFunction | None:
+    """The function for inputs of exactly these shapes and strides, faster; None if it cannot be traced to the bit."""
+    from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415 - heavy, and an experimental module
+
+    expected = function(*inputs)
+    try:
+        module = make_fx(function)(*inputs)
+        candidates = [simplified(module, inputs), module] if _pure(module.graph) else [module]
+        for candidate in candidates:
+            if _same(candidate(*inputs), expected):
+                forward: FlatFunction = candidate.forward
+                return forward
+    except Exception:  # a function that cannot be traced still runs untraced
+        return None
+    return None
+
+
+def simplified(module: fx.GraphModule, inputs: Sequence[Tensor]) -> fx.GraphModule:
+    """The same module without repeated constants, repeated operations and chains of views."""
+    graph = fx.Graph()
+    values = _Recorder(module).values_of(inputs)
+    attributes: dict[str, Tensor] = {}
+    new: dict[fx.Node, fx.Node] = {}
+    constant: set[fx.Node] = set()
+    seen: dict[Any, fx.Node] = {}
+    roots: dict[fx.Node, fx.Node] = {}
+    for node in module.graph.nodes:
+        value: Any = values.get(node)
+        roots[node] = node
+        fixed = node.op == "get_attr" or (
+            node.op == "call_function"
+            and isinstance(value, Tensor)
+            and (node.target in _SHAPE_ONLY or all(argument in constant for argument in node.all_input_nodes))
+        )
+        if fixed:
+            constant.add(node)
+            name = f"constant_{len(attributes)}"
+            attributes[name] = value
+            new[node] = graph.get_attr(name)
+            continue
+        key: Any = None
+        if node.target in _VIEWS:
+            root = roots[node.args[0]]
+            roots[node] = root
+            offset = value.storage_offset() - values[root].storage_offset()
+            key = ("view", root, offset, tuple(value.shape), value.stride())
+            if offset == 0 and _is_whole(value, values[root]):
+                new[node] = new[root]
+                continue
+            if key not in seen:
+                # One step from the root to where the chain leads. An offset is absolute in as_strided, and an input's
+                # own offset may move from call to call: then the chain stays as it is.
+                seen[key] = (
+                    graph.call_function(_aten.as_strided.default, (new[root], list(value.shape), list(value.stride())))
+                    if offset == 0
+                    else graph.node_copy(node, lambda argument: new[argument])
+                )
+        elif node.op == "call_function":
+            key = ("call", node.target, *_hashable((node.args, node.kwargs), new))
+            if key not in seen:
+                seen[key] = graph.node_copy(node, lambda argument: new[argument])
+        if key is None:
+            new[node] = graph.node_copy(node, lambda argument: new[argument])
+        else:
+            new[node] = seen[key]
+    graph.eliminate_dead_code()
+    return fx.GraphModule(attributes, graph)
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a module once and remembers what every node gave."""
+
+    def values_of(self, inputs: Sequence[Tensor]) -> dict[fx.Node, Any]:
+        self._values: dict[fx.Node, Any] = {}
+        with torch.no_grad():
+            self.run(*inputs)
+        return self._values
+
+    def run_node(self, n: fx.Node) -> Any:
+        self._values[n] = value = super().run_node(n)
+        return value
+
+
+def _is_whole(view: Tensor, root: Tensor) -> bool:
+    return view.shape == root.shape and view.stride() == root.stride() and view.dtype == root.dtype
+
+
+def _hashable(value: Any, new: dict[fx.Node, fx.Node]) -> tuple[Any, ...]:
+    """A structure of arguments as a key, in terms of the new graph's nodes; types tell 1 from 1.0 and True."""
+    if isinstance(value, fx.Node):
+        return ("node", new[value])
+    if isinstance(value, dict):
+        return ("dict", *((name, _hashable(item, new)) for name, item in value.items()))
+    if isinstance(value, (list, tuple)):
+        return ("list", *(_hashable(item, new) for item in value))
+    return (type(value), repr(value))
+
+
+def _pure(graph: fx.Graph) -> bool:
+    """No operation of the graph writes into a tensor or draws random numbers."""
+    overloads = [node.target for node in graph.nodes if isinstance(node.target, torch._ops.OpOverload)]
+    return not any(one._schema.is_mutable or torch.Tag.nondeterministic_seeded in one.tags for one in overloads)
+
+
+def _same(left: Sequence[Tensor], right: Sequence[Tensor]) -> bool:
+    """Equal to the bit, NaN being equal to NaN."""
+    return all(torch.allclose(a, b, rtol=0, atol=0, equal_nan=True) for a, b in zip(left, right, strict=True))

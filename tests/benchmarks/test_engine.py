@@ -1,0 +1,97 @@
+"""Cost of the engine against the loop that one would write by hand: one seed after another, ordinary autograd.
+
+Run with `pytest tests/benchmarks --benchmark-enable --benchmark-group-by=param:task --benchmark-columns=median,rounds`;
+the factors in parentheses are ratios within one task. Every variant does the same work: 32 seeds of AdamW, the same
+data, the same number of steps, the same evaluations.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import count
+
+import pytest
+import torch
+
+from pytest_optbench.machine.determinism import isolated
+from pytest_optbench.machine.engine.case import Case, CaseRun
+from pytest_optbench.machine.engine.group import BLOCK
+from pytest_optbench.machine.recipe import Recipe, validate
+from pytest_optbench.machine.streams import Streams
+from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.machine.tasks.registry import threshold_of
+from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.words.threshold import Threshold
+
+SEEDS = tuple(range(32))
+STEPS = {"unit": 192, "small": 64}
+RECIPE = Recipe(name="AdamW", optimizer=torch.optim.AdamW, where="benchmark", hyperparameters={"lr": 1e-3})
+
+
+def work(task: Task) -> Threshold:
+    """A budget that nobody leaves early: an unreachable target, evaluated as often as the real one."""
+    every = threshold_of(task).eval_every
+    return UnreachableThreshold(target=-math.inf, budget=STEPS[task.tier] // every * every, interval=every)
+
+
+class UnreachableThreshold(Threshold):
+    def __init__(self, target: float, budget: int, interval: int) -> None:
+        super().__init__(target, budget)
+        object.__setattr__(self, "interval", interval)
+
+    @property
+    def eval_every(self) -> int:
+        return self.interval
+
+
+def plain_loop(task: Task, threshold: Threshold) -> list[float]:
+    """What a benchmark script does: for every seed, for every step, zero_grad, loss, backward, step."""
+    finals = []
+    for seed in SEEDS:
+        streams = Streams(task.name, task.version, seed)
+        constants = {**task.shared(), **task.private(streams)}
+        parameters = {
+            name: torch.nn.Parameter(value.clone()) for name, value in task.initial(streams, constants).items()
+        }
+        optimizer = RECIPE.build(parameters.values())
+        for step in count():
+            if step % threshold.eval_every == 0:
+                with torch.no_grad():
+                    value = task.evaluate(parameters, constants, torch.tensor(float(step))).item()
+                if step == threshold.budget or not math.isfinite(value):
+                    break
+            if step % BLOCK == 0:
+                block = Streams(task.name, task.version, seed, step // BLOCK)
+                batches = task.batches(block, step, BLOCK, constants)
+            optimizer.zero_grad()
+            task.loss(parameters, constants, {name: data[step % BLOCK] for name, data in batches.items()}).backward()
+            optimizer.step()
+        finals.append(value)
+    return finals
+
+
+def engine(task: Task, threshold: Threshold, mode: str) -> list[float]:
+    case = Case(
+        recipe=RECIPE,
+        capabilities=validate(RECIPE),
+        task=task,
+        threshold=threshold,
+        seeds=SEEDS,
+        engine=mode,
+    )
+    run = CaseRun(case)
+    run.run()
+    return [row.final for row in run.rows()]
+
+
+@pytest.mark.parametrize("task", BUILTIN, ids=lambda task: task.name)
+@pytest.mark.parametrize("variant", ["loop", "lockstep", "sequential"])
+def test_case_of_32_seeds(benchmark, task, variant):
+    threshold = work(task)
+    if variant == "loop":
+        with isolated():
+            finals = benchmark.pedantic(plain_loop, (task, threshold), rounds=3, warmup_rounds=1)
+    else:
+        finals = benchmark.pedantic(engine, (task, threshold, variant), rounds=3, warmup_rounds=1)
+    assert len(finals) == len(SEEDS)
+    assert all(map(math.isfinite, finals))

@@ -1,0 +1,39 @@
+"""Fixtures for tests of the whole plugin: a project to run it in."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+
+import pytest
+import torch
+from project import Project
+
+from pytest_optbench.integration import hooks, sink  # noqa: F401 - see _imported_once
+from pytest_optbench.machine.engine.case import Case, CaseRun
+from pytest_optbench.machine.recipe import Recipe, validate
+from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.machine.tasks.registry import threshold_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _imported_once() -> None:
+    """Import what a run imports on the way: an inner session takes the modules it was first to import away with it."""
+    recipe = Recipe(name="SGD", optimizer=torch.optim.SGD, where="tests")
+    task = next(task for task in BUILTIN if task.name == "rosenbrock2")
+    case = Case(
+        recipe=recipe, capabilities=validate(recipe), task=task, threshold=threshold_of(task), seeds=(0, 1), timeout=0
+    )
+    CaseRun(case).run()
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """A project in a folder of its own; inner sessions see 80 columns and none of the outer session's variables."""
+    for name in [name for name in os.environ if name.startswith(("PYTEST_", "OPTBENCH_", "GITHUB_")) or name == "CI"]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "80")
+    yield Project(pytester)
+    # Optimizer classes of this project are no subclasses to the next one.
+    gc.collect()
