@@ -12,11 +12,11 @@ from pytest_optbench.words.errors import OptbenchError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0, or 2 for a mistake in the arguments."""
+    """Entry point; returns the exit code: 0, 1 for a task that is not admitted, 2 for a mistake in the arguments."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        command = {"tasks": _tasks, "columns": _columns, "calibrate": _calibrate}[options.command]
+        command = {"tasks": _tasks, "columns": _columns, "calibrate": _calibrate, "admit": _admit}[options.command]
         return command(options)
     except OptbenchError as error:
         sys.stderr.write(f"optbench: {error}\n")
@@ -35,6 +35,10 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
     calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
     calibrate.add_argument("--out", type=Path, required=True, help="CSV to write; rows of other tasks are kept")
+    admit = commands.add_parser("admit", help="test tasks against the rules of admission")
+    admit.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
+    admit.add_argument("--module", action="append", default=[], help="also test the tasks of this module; repeatable")
+    admit.add_argument("--full", action="store_true", help="all seeds of the rules; minutes, not seconds")
     return parser
 
 
@@ -65,6 +69,22 @@ def _calibrate(options: argparse.Namespace) -> int:
     for task, threshold in calibrate_all(tasks, lambda line: print(line, file=sys.stderr, flush=True)):  # noqa: T201
         merge_thresholds(options.out, {(task.name, task.version): threshold}, order=order)
     return 0
+
+
+def _admit(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.admission import FULL, REDUCED, admit  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.tasks.registry import threshold_of  # noqa: PLC0415 - imports torch
+
+    admitted = True
+    tasks = _selected(options.expression, options.module)
+    width = max(len(task.name) for task in tasks)
+    for task in tasks:
+        for finding in admit(task, threshold_of(task), FULL if options.full else REDUCED):
+            admitted = admitted and finding.passed
+            verdict = "passed" if finding.passed else "FAILED"
+            sys.stdout.write(f"{task.name:{width}}  {finding.rule:16}  {verdict}  {finding.sentence}\n")
+        sys.stdout.flush()
+    return 0 if admitted else 1
 
 
 def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[type-arg]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
-from pytest_optbench.integration.progress import Progress
+from pytest_optbench.integration.progress import progress_of
+from pytest_optbench.integration.tracebacks import pruned
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.verdict import Verdict, explain, judge
 
 ROWS = pytest.StashKey[list[Run]]()
 """The rows that an item has measured so far."""
+CASE = pytest.StashKey[Case]()
+"""The case that an item stands for: its properties in JUnit, and its rows if the process dies."""
 
 
 class CaseFailed(Exception):
@@ -29,17 +31,19 @@ class ExpectedFailurePassed(Exception):
 def execute(case: Case, item: pytest.Item, *, expected_failure: str = "") -> tuple[list[Run], Verdict]:
     """Run a case and store its rows on the item. Raises what the optimizer raised, when it did; never for a verdict.
 
-    When something outside ends the run (a plugin's timeout), what was measured is stored before that goes on.
+    When something else ends the run (a plugin's timeout, an exit), what was measured is stored before that goes on.
     """
     __tracebackhide__ = True
-    run = CaseRun(case, Progress.of(item, case))
+    run = CaseRun(case)
     try:
-        run.run()
+        with progress_of(item, case) as run.progress:
+            run.run()
     except KeyboardInterrupt:
         raise
-    except BaseException:
-        rows = run.rows("timeout")
-        _store(item, rows, judge(rows), "failed")
+    except BaseException as error:
+        # pytest-timeout ends a test by pytest.fail; whatever else is no Exception came out of the optimizer.
+        rows = run.rows("timeout" if isinstance(error, pytest.fail.Exception) else "crashed")
+        _store(item, case, rows, judge(rows), "failed")
         raise
     rows = run.rows("timeout")
     verdict = judge(rows)
@@ -48,14 +52,14 @@ def execute(case: Case, item: pytest.Item, *, expected_failure: str = "") -> tup
         word = "xfailed"
     if word == "passed" and expected_failure and verdict.mended:
         word = "failed"
-    rows = _store(item, rows, verdict, word)
+    rows = _store(item, case, rows, verdict, word)
     if run.crash is not None:
         seed, step = run.crashed_at or (0, 0)
         run.crash.add_note(
             f"raised by {case.recipe.path} on {case.task.name}@{case.task.version}, seed {seed}, step {step}"
             f" ({verdict.outcomes['crashed']} of {verdict.seeds} seeds crashed)"
         )
-        raise run.crash
+        raise pruned(run.crash)
     return rows, verdict
 
 
@@ -73,10 +77,11 @@ def assert_passed(case: Case, rows: Sequence[Run], verdict: Verdict, *, expected
         )
 
 
-def _store(item: pytest.Item, rows: Sequence[Run], verdict: Verdict, word: str) -> list[Run]:
+def _store(item: pytest.Item, case: Case, rows: Sequence[Run], verdict: Verdict, word: str) -> list[Run]:
     judged = [replace(row, verdict=word, change="new") for row in rows]
     item.stash.setdefault(ROWS, []).extend(judged)
-    item.user_properties[:] = _properties(judged, verdict)
+    if case is item.stash[CASE]:
+        item.user_properties[:] = _properties(judged, verdict)
     return judged
 
 
@@ -103,10 +108,3 @@ def _properties(rows: Sequence[Run], verdict: Verdict) -> list[tuple[str, object
 def plain(rows: Sequence[Run]) -> list[dict[str, Any]]:
     """The rows as plain data, which is what may travel on a report from a worker to the controller."""
     return [asdict(row) for row in rows]
-
-
-@contextmanager
-def fresh_rows(item: pytest.Item) -> Iterator[None]:
-    """A rerun of the same item starts without the rows of the run before."""
-    item.stash[ROWS] = []
-    yield

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_optbench.integration.execution import CaseFailed, assert_passed, execute
-from pytest_optbench.integration.items import CASE
+from pytest_optbench.integration.execution import CASE, CaseFailed, assert_passed, execute
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe

@@ -36,8 +36,7 @@ class ActiveHooks:
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
         if file_path != self.session.anchor:
             return None
-        node: pytest.Collector = items.OptbenchFile.from_parent(parent, path=file_path)
-        return node
+        return items.anchor_node(parent, file_path, bare=file_path == session.OWN_ANCHOR)
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         marks_module.parametrize(metafunc, self.session)

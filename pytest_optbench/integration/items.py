@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_optbench.integration.execution import ROWS, CaseFailed, ExpectedFailurePassed, assert_passed, execute, plain
+from pytest_optbench.integration.execution import (
+    CASE,
+    ROWS,
+    CaseFailed,
+    ExpectedFailurePassed,
+    assert_passed,
+    execute,
+    plain,
+)
 from pytest_optbench.integration.session import SESSION
 from pytest_optbench.integration.suite import Entry
+from pytest_optbench.integration.tracebacks import user_traceback
 from pytest_optbench.machine.engine.case import Case, blank_row
 from pytest_optbench.words.run import Run
-
-CASE = pytest.StashKey[Case]()
-"""The case that an item stands for, for its rows if the process dies."""
-_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 class OptbenchFile(pytest.File):
@@ -26,6 +30,13 @@ class OptbenchFile(pytest.File):
     def collect(self) -> Iterator[pytest.Collector]:
         for entry in self.config.stash[SESSION].suite.entries.values():
             yield RecipeNode.from_parent(self, name=entry.recipe.name, entry=entry)
+
+
+def anchor_node(parent: pytest.Collector, path: Path, *, bare: bool) -> pytest.Collector:
+    """The node of the anchor file; `bare` for one outside the project, whose id is its name instead of a path."""
+    keywords: dict[str, Any] = {"nodeid": path.name} if bare else {}
+    node: OptbenchFile = OptbenchFile.from_parent(parent, path=path, **keywords)
+    return node
 
 
 class RecipeNode(pytest.Collector):
@@ -86,26 +97,6 @@ class CaseItem(pytest.Item):
 
 class CaseMissed(CaseFailed):
     """The case failed because seeds missed the target or diverged: what an expected failure may cover."""
-
-
-def user_traceback(excinfo: pytest.ExceptionInfo[BaseException], style: str) -> Any:
-    """The traceback of an exception in the user's code, from the first frame that is neither pytest's nor ours."""
-    outside = [entry for entry in excinfo.traceback if not _is_machinery(Path(str(entry.path)))]
-    if outside:
-        excinfo.traceback = type(excinfo.traceback)(outside)
-        return excinfo.getrepr(style="long" if style == "auto" else style, tbfilter=False)  # type: ignore[arg-type]
-    return "".join(traceback.format_exception_only(excinfo.value)).strip()
-
-
-def _is_machinery(path: Path) -> bool:
-    """Is a frame's file ours, pytest's, or one of the wrappers that torch puts around every step?"""
-    return (
-        path.is_relative_to(_PACKAGE)
-        or "_pytest" in path.parts
-        or "pluggy" in path.parts
-        or path.parts[-3:] == ("torch", "optim", "optimizer.py")
-        or path.parts[-3:] == ("torch", "utils", "_contextlib.py")
-    )
 
 
 def attach(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:

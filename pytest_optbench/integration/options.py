@@ -5,7 +5,6 @@ Imported whenever pytest starts, with or without `--optbench`: it imports nothin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,22 +75,3 @@ OPTIONS: tuple[Option, ...] = (
 )
 
 TABLE_KEYS = (*(option.name for option in OPTIONS if not option.flag_only), "task_modules")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Every option with its value, wherever it came from."""
-
-    optimizer: tuple[str, ...]
-    tasks: str
-    tier: str
-    seeds: int
-    device: str
-    timeout: float
-    csv: str
-    baseline: str
-    engine: str
-    full_budget: bool
-    with_tests: bool
-    sources: Mapping[str, str]
-    """Where each value was set, to begin an error sentence."""

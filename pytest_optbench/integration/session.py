@@ -11,13 +11,17 @@ from pathlib import Path
 import pytest
 
 from pytest_optbench.integration import settings as settings_module
-from pytest_optbench.integration.options import Settings
+from pytest_optbench.integration.settings import Settings
 from pytest_optbench.integration.suite import Suite
+from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.tasks.registry import all_tasks
+from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.declaration import Table, find_table, parse_option, require_kind
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.table import read_runs
 
+OWN_ANCHOR = Path(str(resources.files("pytest_optbench.data").joinpath("optbench.toml")))
+"""Anchor of recipes of the command line where a project has no ini file."""
 SESSION = pytest.StashKey["Session"]()
 _SKIPPED_FOLDERS = frozenset({"build", "dist", "node_modules", "site-packages", "venv", "__pycache__"})
 
@@ -60,17 +64,15 @@ def start(config: pytest.Config) -> Session:
     if not declarations:
         _require_marks(root, folders[-1], table)
     modules = _task_modules(table) if table else []
-    hook = config.pluginmanager.hook.pytest_optbench_tasks
-    extra = [task for tasks in hook(config=config) for task in tasks]
-    tasks = all_tasks(modules, extra, root=table.path.parent if table else root)
+    tasks = all_tasks(modules, _tasks_of_hooks(config), root=table.path.parent if table else root)
     suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
     notices = []
     if not is_worker(config):
         _check_csv(settings)
         notices = list(_baseline_notices(settings, table.path.parent if table else root))
-        if anchor is not None:
-            _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
+    if anchor is not None:
+        _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
     return Session(settings, suite, anchor, tuple(notices))
 
 
@@ -83,27 +85,42 @@ def _task_modules(table: Table) -> list[str]:
     return modules
 
 
+def _tasks_of_hooks(config: pytest.Config) -> Iterator[Task]:
+    for tasks in config.pluginmanager.hook.pytest_optbench_tasks(config=config):
+        require_kind(tasks, list, where="hook pytest_optbench_tasks: what it returns")
+        yield from tasks
+
+
 def _anchor(config: pytest.Config, table: Table | None, *, by_option: bool) -> Path:
     """The file whose collection yields the cases: the table's, else pytest's ini file, else one of our own."""
     if table is not None and (table.optimizers or not by_option):
         return table.path
     if config.inipath is not None:
         return config.inipath
-    return Path(str(resources.files("pytest_optbench.data").joinpath("optbench.toml")))
+    return OWN_ANCHOR
 
 
 def _collect_anchor(config: pytest.Config, anchor: Path, *, by_option: bool) -> None:
-    """Have pytest collect the anchor: whatever `testpaths` says, unless the user's own paths say otherwise."""
+    """Have pytest collect the anchor: whatever `testpaths` says, unless the user's own paths say otherwise.
+
+    Without paths of the user's, an optimizer named on the command line is collected alone; so a whole repository of
+    tests need not be imported for it.
+    """
     folder = config.invocation_params.dir
+    if anchor == OWN_ANCHOR:
+        # Ids show our own file by its bare name; what is shown can be given back.
+        config.args[:] = [
+            f"{anchor}{argument.removeprefix(anchor.name)}" if argument.partition("::")[0] == anchor.name else argument
+            for argument in config.args
+        ]
     paths = [(folder / argument.partition("::")[0]).resolve() for argument in config.args]
     if any(path == anchor for path in paths):
         return
     explicit = config.args_source is pytest.Config.ArgsSource.ARGS
-    if explicit and not by_option:
-        return
-    if any(path == anchor.parent for path in paths) and not explicit:
-        return
-    config.args.append(str(anchor))
+    if by_option and not explicit:
+        config.args[:] = [str(anchor)]
+    elif by_option or not (explicit or anchor.parent in paths):
+        config.args.append(str(anchor))
 
 
 def _require_marks(root: Path, folder: Path, table: Table | None) -> None:
@@ -183,11 +200,17 @@ def _baseline_notices(settings: Settings, root: Path) -> Iterator[str]:
         yield f"optbench: baseline {settings.baseline} does not exist yet: every case is new, absolute gate"
 
 
+def _has_task(item: pytest.Item) -> bool:
+    """Is the item a marked test, and not one to whose optimizer the selection left no task?"""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return item.get_closest_marker("optbench") is not None and isinstance(parameters.get("optbench_task"), Case)
+
+
 def deselect_ordinary_tests(session: Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep the benchmarks; ordinary tests stay only with `--optbench-with-tests`."""
     if session.settings.with_tests:
         return
-    ours = [item for item in items if item.get_closest_marker("optbench") or item.get_closest_marker("optbench_tasks")]
+    ours = [item for item in items if item.get_closest_marker("optbench_tasks") or _has_task(item)]
     others = [item for item in items if item not in set(ours)]
     if others:
         config.hook.pytest_deselected(items=others)

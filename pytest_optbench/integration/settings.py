@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from pytest_optbench.integration.options import OPTIONS, TABLE_KEYS, Option, Settings
+from pytest_optbench.integration.options import OPTIONS, TABLE_KEYS, Option
 from pytest_optbench.words.declaration import Table, require_kind, require_positive
 from pytest_optbench.words.errors import OptbenchError, require_known
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Every option with its value, wherever it came from."""
+
+    optimizer: tuple[str, ...]
+    tasks: str
+    tier: str
+    seeds: int
+    device: str
+    timeout: float
+    csv: str
+    baseline: str
+    engine: str
+    full_budget: bool
+    with_tests: bool
+    sources: Mapping[str, str]
+    """Where each value was set, to begin an error sentence."""
 
 
 def resolve(config: pytest.Config, table: Table | None) -> Settings:

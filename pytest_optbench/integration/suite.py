@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from pytest_optbench.integration.options import Settings
+from pytest_optbench.integration.settings import Settings
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import Capabilities, Recipe, validate
+from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, validate
 from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_shapes
 from pytest_optbench.words.declaration import OptimizerDeclaration
@@ -47,20 +47,28 @@ class Suite:
                     f"{self.entries[declaration.name].recipe.where}; give one of them another name"
                 )
             self.entries[declaration.name] = self.entry(declaration)
+        if self.settings.tasks:
+            # Also where no recipe is declared, so that a mistake is told before any test file is imported.
+            self._matching(self.settings.tasks, self.settings.sources["tasks"])
+        if self.entries and not any(entry.cases for entry in self.entries.values()):
+            raise OptbenchError(
+                f"{settings.sources['tasks']}: {settings.tasks!r} leaves no task of tier {settings.tier!r} "
+                f"for {', '.join(self.entries)}"
+            )
 
     def entry(self, declaration: OptimizerDeclaration, tier: str | None = None, seeds: int | None = None) -> Entry:
         """Load and validate a declaration, and make its cases."""
         recipe = load_recipe(declaration, root=self.root, tasks=self.tasks)
         capabilities = validate(recipe)
         cases, inapplicable = [], {}
-        for task in self._selected(recipe, tier):
-            shapes = parameter_shapes(task)
-            if capabilities.accepts(shapes.values()):
-                cases.append(self.case(recipe, capabilities, task, seeds))
-            else:
-                refused = {len(shape) for shape in shapes.values()} - capabilities.dimensions
+        selected = self._selected(recipe, tier)
+        for task in selected:
+            refused = _refused(capabilities, task)
+            if refused:
                 inapplicable[task.name] = f"has parameters of {_dimensions(refused)}"
-        if not cases:
+            else:
+                cases.append(self.case(recipe, capabilities, task, seeds))
+        if selected and not cases:
             accepted = _dimensions(capabilities.dimensions)
             raise OptbenchError(
                 f"{recipe.where}: {recipe.path} accepts only parameters of {accepted}; no selected task has only such"
@@ -82,23 +90,26 @@ class Suite:
         )
 
     def _selected(self, recipe: Recipe, tier: str | None) -> list[Task]:
-        """The tasks of the tier that both the invocation's and the recipe's expression select."""
+        """The tasks of the tier that both the recipe's and the invocation's expression select.
+
+        The invocation's may leave this recipe none, if it leaves another one some; the recipe's own may not.
+        """
         tier = tier or self.settings.tier
-        tags = {name: task.tags | {task.tier} for name, task in self.tasks.items() if in_tier(task, tier)}
-        if not tags:
-            raise OptbenchError(f"{self.settings.sources['tier']}: tier {tier!r} has no task")
-        for expression, where in (
-            (recipe.tasks, f"{recipe.where}: tasks"),
-            (self.settings.tasks, self.settings.sources["tasks"]),
-        ):
-            if expression:
-                # A word is looked up among all tasks, so that one of another tier is empty rather than unknown.
-                everything = {name: task.tags | {task.tier} for name, task in self.tasks.items()}
-                chosen = set(select(expression, everything, where=where))
-                tags = {name: labels for name, labels in tags.items() if name in chosen}
-                if not tags:
-                    raise OptbenchError(f"{where}: {expression!r} leaves no task of tier {tier!r} for {recipe.name}")
-        return [self.tasks[name] for name in tags]
+        names = [name for name, task in self.tasks.items() if in_tier(task, tier)]
+        if recipe.tasks:
+            where = f"{recipe.where}: tasks"
+            names = [name for name in names if name in self._matching(recipe.tasks, where)]
+            if not names:
+                raise OptbenchError(f"{where}: {recipe.tasks!r} leaves no task of tier {tier!r} for {recipe.name}")
+        if self.settings.tasks:
+            chosen = self._matching(self.settings.tasks, self.settings.sources["tasks"])
+            names = [name for name in names if name in chosen]
+        return [self.tasks[name] for name in names]
+
+    def _matching(self, expression: str, where: str) -> frozenset[str]:
+        """Names of the tasks, of whatever tier, that an expression selects."""
+        tags = {name: task.tags | {task.tier} for name, task in self.tasks.items()}
+        return frozenset(select(expression, tags, where=where))
 
     def _check_device(self) -> None:
         device, where = self.settings.device, self.settings.sources["device"]
@@ -107,6 +118,13 @@ class Suite:
         except (RuntimeError, AssertionError) as error:
             reason = str(error).strip().splitlines()[0]
             raise OptbenchError(f"{where}: device {device!r} cannot be used: {reason}") from error
+
+
+def _refused(capabilities: Capabilities, task: Task) -> set[int]:
+    """Numbers of dimensions that the task's parameters have and the optimizer refuses."""
+    if len(capabilities.dimensions) == len(ANY_DIMENSIONS):
+        return set()  # without making an instance of the task, which may load its data
+    return {len(shape) for shape in parameter_shapes(task).values()} - capabilities.dimensions
 
 
 def _dimensions(numbers: Iterable[int]) -> str:

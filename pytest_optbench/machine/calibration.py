@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.engine.batched import Batched
-from pytest_optbench.machine.engine.group import Group, Placement
-from pytest_optbench.machine.engine.lane import Lane
 from pytest_optbench.machine.recipe import validate
 from pytest_optbench.machine.references import LEARNING_RATES, PAR, REFERENCES, reference_recipe
-from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.machine.tasks.task import Task, instance
+from pytest_optbench.machine.trials import Trial, run_trials
 from pytest_optbench.words.errors import OptbenchError
-from pytest_optbench.words.record import Record
 from pytest_optbench.words.statistics import median, quantile
 from pytest_optbench.words.threshold import Threshold
 from pytest_optbench.words.verdict import ALMOST_ALL
@@ -33,34 +30,7 @@ TUNING_SEEDS = tuple(range(1_000_000, 1_000_003))
 SEED_SETS = (tuple(range(32)), tuple(range(2_000_000, 2_000_032)))
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
 _FLOOR_REFERENCES = ("SGD-momentum", "AdamW", "NAdam")
-_PLACEMENT = Placement(torch.device("cpu"), torch.float32)
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """The evaluation curve of one reference at one learning rate for one seed, over the whole horizon."""
-
-    reference: str
-    lr: float
-    seed: int
-    steps: tuple[int, ...]
-    values: tuple[float, ...]
-
-    def steps_to(self, target: float, budget: int) -> float:
-        """Steps to the first of two consecutive evaluations at or below the target within the budget, or infinity."""
-        for (step, value), (later, following) in zip(self.points, self.points[1:], strict=False):
-            if value <= target and following <= target and later <= budget:
-                return float(step)
-        return math.inf
-
-    @property
-    def points(self) -> list[tuple[int, float]]:
-        return list(zip(self.steps, self.values, strict=True))
-
-    @property
-    def best(self) -> float:
-        return min((value for value in self.values if math.isfinite(value)), default=math.inf)
 
 
 def calibrate(task: Task, report: Report = lambda line: None) -> Threshold:
@@ -89,23 +59,26 @@ class _Calibration:
         raise OptbenchError(f"task {self.task.name}: no reference reaches {levels[0]:.4g} on 31 of 32 seeds")
 
     def _levels(self) -> tuple[float, ...]:
-        trials = [trial for trials in self.tuning.values() for trial in trials]
-        initial = median([trial.values[0] for trial in trials])
+        initial = median([self._initial(seed) for seed in SEED_SETS[0]])
         floor = self.task.optimum
         if floor is None:
             floor = min(
-                median([trial.best for trial in self.tuning[name] if trial.lr == lr])
+                median([trial.best for trial in self.tuning[name] if _rate(trial) == lr])
                 for name in _FLOOR_REFERENCES
                 for lr in LEARNING_RATES
             )
         self.report(f"{self.task.name}: initial {initial:.6g}, floor {floor:.6g}")
         return tuple(float(f"{floor + tau * (initial - floor):.6g}") for tau in LEVELS)
 
+    def _initial(self, seed: int) -> float:
+        constants, parameters = instance(self.task, seed)
+        return self.task.evaluate(parameters, constants, torch.zeros(())).item()
+
     def _best_rate(self, name: str, target: float) -> tuple[float, tuple[float, float]]:
         """The learning rate with the fewest median steps to the target on the tuning seeds, then the best value."""
 
         def score(lr: float) -> tuple[float, float]:
-            trials = [trial for trial in self.tuning[name] if trial.lr == lr]
+            trials = [trial for trial in self.tuning[name] if _rate(trial) == lr]
             return (
                 median([trial.steps_to(target, self.task.horizon) for trial in trials]),
                 median([trial.best for trial in trials]),
@@ -144,27 +117,14 @@ class _Calibration:
 
     def _run(self, rates: Sequence[tuple[str, float]], seeds: Sequence[int]) -> list[Trial]:
         """Every (reference, learning rate) with every seed over the horizon, all on shared gradients."""
-        keys = [(name, lr, seed) for name, lr in rates for seed in seeds]
-        lanes = [self._lane(*key) for key in keys]
-        Group(self.task, self.batched, lanes, _PLACEMENT).run()
-        for lane in lanes:
-            if lane.crash is not None:
-                raise lane.crash
-        return [
-            Trial(*key, tuple(lane.record.steps), tuple(lane.record.values))
-            for key, lane in zip(keys, lanes, strict=True)
-        ]
+        recipes = [reference_recipe(name, lr) for name, lr in rates]
+        lanes = [(recipe, validate(recipe), seed) for recipe in recipes for seed in seeds]
+        horizon = self.task.horizon
+        return run_trials(self.batched, lanes, budget=horizon, eval_every=max(1, horizon // 400))
 
-    def _lane(self, name: str, lr: float, seed: int) -> Lane:
-        recipe = reference_recipe(name, lr)
-        record = Record(
-            target=-math.inf,
-            budget=self.task.horizon,
-            eval_every=max(1, self.task.horizon // 400),
-            optimum=self.task.optimum,
-            window=self.task.window,
-        )
-        return Lane(seed, recipe, validate(recipe), record)
+
+def _rate(trial: Trial) -> float:
+    return float(trial.recipe.hyperparameters["lr"])
 
 
 def _rounded_up(steps: float) -> int:

@@ -27,12 +27,12 @@ def environment() -> dict[str, str]:
 def package_version(module: str) -> str:
     """The version of the distribution that provides a module; empty for a module that no distribution owns."""
     top = module.partition(".")[0]
-    for candidate in (top, *importlib.metadata.packages_distributions().get(top, [])):
-        try:
-            return importlib.metadata.version(candidate)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return ""
+    try:
+        return importlib.metadata.version(top)
+    except importlib.metadata.PackageNotFoundError:
+        # Most distributions are called what their module is; the way from the one to the other reads every file list.
+        owners = importlib.metadata.packages_distributions().get(top, [])
+        return importlib.metadata.version(owners[0]) if owners else ""
 
 
 def peak_bytes(device: torch.device) -> int | None:

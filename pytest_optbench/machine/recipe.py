@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.environment import package_version
 from pytest_optbench.words.errors import OptbenchError, nearest
 from pytest_optbench.words.run import Regime
@@ -77,6 +78,10 @@ class Recipe:
             return "", 0
 
 
+ANY_DIMENSIONS = frozenset(_PROBE_SHAPES)
+"""The numbers of dimensions that are tried; what accepts them all accepts every task."""
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a recipe's optimizer needs and accepts: declared in its claims, else seen on a toy problem."""
@@ -88,11 +93,8 @@ class Capabilities:
     """Does step(closure) expect gradients to be there already (as sharpness-aware methods do)?"""
     train_eval: bool
 
-    def accepts(self, shapes: Iterable[tuple[int, ...]]) -> bool:
-        """Can the optimizer be built over parameters of these shapes?"""
-        return {min(len(shape), 4) for shape in shapes} <= self.dimensions
 
-
+@isolated()
 def validate(recipe: Recipe) -> Capabilities:
     """Build the recipe once on a toy problem; what it can do. Raises OptbenchError for one that cannot be built.
 

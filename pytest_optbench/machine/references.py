@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from pytest_optbench.machine.recipe import Recipe
+from pytest_optbench.words.errors import OptbenchError, require_known
 
 LEARNING_RATES: tuple[float, ...] = tuple(float(f"{10 ** (k / 2):.3g}") for k in range(-10, 3))
 """Half-decades from 1e-5 to 1e1, three digits each."""
@@ -32,3 +34,19 @@ def reference_recipe(name: str, lr: float) -> Recipe:
     """The recipe of a reference at one learning rate."""
     optimizer, options = REFERENCES[name]
     return Recipe(name=name, optimizer=optimizer, where=f"reference {name}", hyperparameters={"lr": lr, **options})
+
+
+def parse_reference(text: str, *, where: str) -> Recipe:
+    """The recipe that a threshold names as its reference.
+
+    >>> parse_reference("AdamW(lr=0.1)", where="here").hyperparameters
+    {'lr': 0.1}
+    """
+    match = re.fullmatch(r"(?P<name>[\w-]+)\(lr=(?P<lr>[0-9.e+-]+)\)", text)
+    if match is None:
+        raise OptbenchError(f"{where}: {text!r} is no reference; expected one as in 'AdamW(lr=0.1)'")
+    require_known(match["name"], REFERENCES, where=where, what="reference")
+    try:
+        return reference_recipe(match["name"], float(match["lr"]))
+    except ValueError:
+        raise OptbenchError(f"{where}: the learning rate of {text!r} is no number") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from pytest_optbench.words.verdict import Verdict, judge
 
 TaskKey = tuple[str, int]
 _HEADER = ("recipe", "task", "verdict", "reached", "steps", "quartiles", "budget", "target", "speed-up")
+_HARD_SPACE = "\u00a0"
+"""A space at which no line is broken."""
 _RIGHT = frozenset({"reached", "steps", "budget", "target", "speed-up"})
 _DROP_ORDER = ("quartiles", "target", "budget", "speed-up")
 """Columns that a narrow terminal does without, the least missed first."""
@@ -49,9 +52,9 @@ def summary_lines(
     verdicts = [judge(case) for case in cases]
     lines = _table(cases, verdicts, pars, width)
     lines.append(Line(""))
-    lines += _not_applicable(inapplicable)
-    lines += _solved(cases, verdicts, tags)
-    lines += _next_command(cases, csv)
+    lines += _not_applicable(inapplicable, width)
+    lines += _solved(cases, verdicts, tags, width)
+    lines += _next_command(cases, csv, width)
     return lines
 
 
@@ -91,7 +94,7 @@ def _cells(case: Sequence[Run], verdict: Verdict, pars: Mapping[TaskKey, float |
         "steps": _steps(median),
         "quartiles": f"{_steps(q1)}..{_steps(q3)}" if math.isfinite(q1) else "",
         "budget": str(first.budget),
-        "target": f"{first.target:.3g}",
+        "target": f"{first.target:.4g}",
         "speed-up": f"{par / median:.2f}x" if finite and par is not None else "",
     }
 
@@ -125,20 +128,26 @@ def _joined(row: Mapping[str, str], columns: Sequence[str], widths: Mapping[str,
     return "  ".join(parts).rstrip()
 
 
-def _not_applicable(inapplicable: Sequence[Inapplicable]) -> list[Line]:
+def _wrapped(text: str, width: int, **markup: bool) -> list[Line]:
+    lines = textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
+    return [Line(line.replace(_HARD_SPACE, " "), markup) for line in lines]
+
+
+def _not_applicable(inapplicable: Sequence[Inapplicable], width: int) -> list[Line]:
     by_recipe: dict[tuple[str, str], list[str]] = {}
     for one in inapplicable:
         by_recipe.setdefault((one.recipe, one.reason), []).append(one.task)
     return [
-        Line(f"{recipe} does not apply to {', '.join(tasks)}: {reason}")
+        line
         for (recipe, reason), tasks in by_recipe.items()
+        for line in _wrapped(f"{recipe} does not apply to {', '.join(tasks)}: {reason}", width)
     ]
 
 
 def _solved(
-    cases: Sequence[Sequence[Run]], verdicts: Sequence[Verdict], tags: Mapping[TaskKey, Iterable[str]]
+    cases: Sequence[Sequence[Run]], verdicts: Sequence[Verdict], tags: Mapping[TaskKey, Iterable[str]], width: int
 ) -> list[Line]:
-    lines = []
+    lines: list[Line] = []
     for recipe in dict.fromkeys(case[0].recipe for case in cases):
         mine = [(case[0], verdict) for case, verdict in zip(cases, verdicts, strict=True) if case[0].recipe == recipe]
         unsolved = [run for run, verdict in mine if not verdict.passed]
@@ -147,15 +156,18 @@ def _solved(
             missed = Counter(tag for run in unsolved for tag in tags.get((run.task, run.task_version), ()))
             common = sorted(missed.items(), key=lambda item: (-item[1], item[0]))[:6]
             if common:
-                text += f"; misses by tag: {', '.join(f'{tag} {count}' for tag, count in common)}"
-        lines.append(Line(text, {"bold": True}))
+                text += f"; misses by tag: {', '.join(f'{tag}{_HARD_SPACE}{count}' for tag, count in common)}"
+        lines += _wrapped(text, width, bold=True)
     return lines
 
 
-def _next_command(cases: Sequence[Sequence[Run]], csv: str) -> list[Line]:
-    failed = [case[0] for case in cases if case[0].verdict == "failed"]
-    done = f"runs table: {csv}" if csv else "keep the numbers: pytest --optbench --optbench-csv results.csv"
-    lines = [Line(done)]
-    if failed:
-        lines.append(Line("run the failures alone: pytest --optbench --lf"))
+def _next_command(cases: Sequence[Sequence[Run]], csv: str, width: int) -> list[Line]:
+    hints = [("runs table", csv) if csv else ("keep the numbers", "pytest --optbench --optbench-csv results.csv")]
+    if any(case[0].verdict == "failed" for case in cases):
+        hints.append(("run the failures alone", "pytest --optbench --lf"))
+    lines: list[Line] = []
+    for purpose, text in hints:
+        # Paths and commands are copied: one that does not fit gets a line of its own, and is never broken.
+        whole = f"{purpose}: {text}"
+        lines += [Line(whole)] if len(whole) <= width else [Line(f"{purpose}:"), Line(f"  {text}")]
     return lines

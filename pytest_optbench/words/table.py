@@ -20,16 +20,19 @@ _TEXT = frozenset(column.name for column in fields(Run) if column.type == "str")
 
 def to_csv(runs: Iterable[Run]) -> str:
     """The runs as CSV text, sorted by recipe, task, version and seed. Numbers round-trip exactly (`repr`)."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_row(run) for run in sorted(runs, key=_key))
-    return out.getvalue()
+    return "".join(map(_line, [COLUMNS, *(_row(run) for run in sorted(runs, key=_key))]))
 
 
 def from_csv(text: str, *, where: str) -> list[Run]:
     """The runs of a CSV text. Raises OptbenchError, with `where`, line and column, for anything unreadable."""
     reader = csv.reader(io.StringIO(text))
+    try:
+        return _runs(reader, where)
+    except csv.Error as error:
+        raise OptbenchError(f"{where}, line {reader.line_num}: no CSV ({error})") from error
+
+
+def _runs(reader: Any, where: str) -> list[Run]:
     header = next(reader, None)
     if header is None:
         raise OptbenchError(f"{where}: empty file; expected the header of an optbench runs table")
@@ -48,8 +51,9 @@ def from_csv(text: str, *, where: str) -> list[Run]:
 def read_runs(path: Path) -> list[Run]:
     """The runs of a CSV file; OptbenchError when it cannot be read."""
     try:
-        return from_csv(path.read_text(encoding="utf-8"), where=str(path))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        # Not read_text, which would make a line feed of every carriage return.
+        return from_csv(path.read_bytes().decode("utf-8"), where=str(path))
+    except (OSError, UnicodeDecodeError) as error:
         raise OptbenchError(f"{path}: cannot read the runs table ({error})") from error
 
 
@@ -73,6 +77,13 @@ def write_atomically(path: Path, text: str) -> None:
 
 def _key(run: Run) -> tuple[str, str, int, int]:
     return run.recipe, run.task, run.task_version, run.seed
+
+
+def _line(cells: Sequence[str]) -> str:
+    out = io.StringIO()
+    # The csv module puts quotes around what ends a line, and only that: both characters, so that neither gets lost.
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _row(run: Run) -> list[str]:

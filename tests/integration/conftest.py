@@ -18,7 +18,7 @@ from pytest_optbench.machine.tasks.registry import threshold_of
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _imported_once() -> None:
+def _imported_once() -> Iterator[None]:
     """Import what a run imports on the way: an inner session takes the modules it was first to import away with it."""
     recipe = Recipe(name="SGD", optimizer=torch.optim.SGD, where="tests")
     task = next(task for task in BUILTIN if task.name == "rosenbrock2")
@@ -26,14 +26,17 @@ def _imported_once() -> None:
         recipe=recipe, capabilities=validate(recipe), task=task, threshold=threshold_of(task), seeds=(0, 1), timeout=0
     )
     CaseRun(case).run()
+    # Every inner session ends with several garbage collections; those need not walk through all of torch.
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project in a folder of its own; inner sessions see 80 columns and none of the outer session's variables."""
     for name in [name for name in os.environ if name.startswith(("PYTEST_", "OPTBENCH_", "GITHUB_")) or name == "CI"]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("COLUMNS", "80")
-    yield Project(pytester)
-    # Optimizer classes of this project are no subclasses to the next one.
-    gc.collect()
+    return Project(pytester)

@@ -1,4 +1,4 @@
-"""What is collected and kept by `--optbench`, `--optbench-with-tests`, paths and `testpaths`, and where options come from."""
+"""The options: what `--optbench` and paths collect, which value of an option counts, and what options do."""
 
 from __future__ import annotations
 

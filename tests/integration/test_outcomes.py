@@ -71,6 +71,33 @@ def test_a_crash_of_some_seeds_is_told_apart_from_the_others(project: Project) -
     assert f"({words.count('crashed')} of 8 seeds crashed)" in result.text
 
 
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "raise StopIteration",
+        "raise SystemExit(0)",
+        "raise GeneratorExit",
+        "raise BaseException('of its own')",
+        "raise ExceptionGroup('several', [ValueError('one'), KeyError('two')])",
+        "assert not self.param_groups",
+        "self.misbehave()",
+        "import warnings; warnings.warn('deprecated')",
+    ],
+)
+def test_whatever_is_raised_is_a_crash(project: Project, raised: str) -> None:
+    project.write(
+        {"raises.py": f"from acme import Descent\n\nclass It(Descent):\n    def misbehave(self):\n        {raised}\n"}
+    )
+    project.table("After=Descent")
+    result = project.bench(
+        "--optbench-optimizer=raises:It", "--optbench-optimizer=After=acme:Descent", "--optbench-tasks=bowl2"
+    )
+    assert result.outcomes == {"failed": 1, "passed": 1}
+    assert result.words() == {("It", "bowl2"): {"crashed"}, ("After", "bowl2"): {"reached"}}
+    assert "raises.py" in result.text
+    assert "pytest_optbench/" not in result.text
+
+
 def test_a_constructor_that_fails_on_a_real_shape_alone_is_a_crash(project: Project) -> None:
     project.write(
         {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from project import Project
 
@@ -14,6 +17,13 @@ GOOD = """
         optbench.check()
 """
 MARK = 'optimizer=Descent, tasks="bowl2"'
+
+
+@pytest.fixture(autouse=True)
+def _no_marked_class_is_left() -> Iterator[None]:
+    """The class that a test has marked is gone before the next project looks for one."""
+    yield
+    gc.collect()
 
 
 @pytest.mark.parametrize(

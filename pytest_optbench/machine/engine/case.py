@@ -67,7 +67,7 @@ class CaseRun:
 
     def __init__(self, case: Case, progress: Progress | None = None) -> None:
         self.case = case
-        self.progress = progress
+        self.progress: Progress | None = progress
         self.timed_out = False
         self._finished: list[Lane] = []
         self._current: list[Lane] = []

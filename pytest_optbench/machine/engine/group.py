@@ -64,6 +64,7 @@ class Group:
         self._shared = task.shared()
         self._placed_shared = placement.put(self._shared)
         self._seats: list[Lane] = []
+        self._running: list[tuple[int, Lane]] = []
         self._private: dict[int, Tensors] = {}
         self._constants: Stacked = {}
         self._memory: Stacked = {}
@@ -81,7 +82,7 @@ class Group:
                 self._evaluate(step)
                 if not any(lane.active for lane in self.lanes):
                     break
-                self._compact()
+                self._reseat()
             if step < self.budget:
                 self._step(step)
                 # Looking at torch's generator is cheap; the other two are looked at in the end.
@@ -120,18 +121,15 @@ class Group:
         self._constants = {**shared, **private}
         self._block = -1
 
-    def _compact(self) -> None:
+    def _reseat(self) -> None:
         """Leave finished lanes behind once at most half of the seats are in use; the others keep their bits."""
-        active = [lane for lane in self._seats if lane.active]
-        seats = max(len(set(map(id, active))), LEAST_LANES)
-        if 2 * seats > len(self._seats):
-            return
-        positions = [k for k, lane in enumerate(self._seats) if lane.active]
-        if len(positions) < LEAST_LANES:
-            positions *= 2
-        index = torch.tensor(positions, device=self.placement.device)
-        self._memory = {name: tensor[index] for name, tensor in self._memory.items()}
-        self._seat([self._seats[k] for k in positions])
+        seat_of = {id(lane): seat for seat, lane in enumerate(self._seats) if lane.active}
+        if 2 * max(len(seat_of), LEAST_LANES) <= len(self._seats):
+            self._seat([self._seats[seat] for seat in seat_of.values()])
+            index = torch.tensor([seat_of[id(lane)] for lane in self._seats], device=self.placement.device)
+            self._memory = {name: tensor[index] for name, tensor in self._memory.items()}
+            seat_of = {id(lane): seat for seat, lane in enumerate(self._seats)}
+        self._running = [(seat, self._seats[seat]) for seat in seat_of.values()]
 
     def _evaluate(self, step: int) -> None:
         active = [lane for lane in self.lanes if lane.active]
@@ -166,13 +164,14 @@ class Group:
             gradients: Stacked = {}
         else:
             gradients, self._next_memory = self.batched.gradient(self._stacked(), self._constants, batch, self._memory)
-        stepped: set[int] = set()
-        for seat, lane in enumerate(self._seats):
-            if lane.active and id(lane) not in stepped:
-                stepped.add(id(lane))
-                own = [gradient[seat].clone() for gradient in gradients.values()] if gradients else None
+        by_seat = list(zip(*(gradient.unbind() for gradient in gradients.values()), strict=True))
+        for seat, lane in self._running:
+            if lane.crash is None:
+                # Cloned: a seat's share of the batch lies at any offset, and the bits of some kernels depend on that.
+                own = [gradient.clone() for gradient in by_seat[seat]] if by_seat else None
                 lane.step(own, partial(self._at_seat, seat, batch))
-        self._memory = self._next_memory
+        # Contiguous: the traced gradient counts on inputs that are laid out alike at every step.
+        self._memory = {name: tensor.contiguous() for name, tensor in self._next_memory.items()}
 
     def _at_seat(self, seat: int, batch: Stacked) -> tuple[Tensor, list[Tensor]]:
         """Loss and gradient at the present parameters of one seat, for closures."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -35,6 +35,7 @@ class Lane:
         """The lane's own global random state, once it is known that the optimizer draws from it."""
         self.metrics: dict[str, float] = {}
         self._durations: list[float] = []
+        self._guard = _Guard(self)
         self._optimizer: Any = None
         self._scheduler: Any = None
 
@@ -45,7 +46,7 @@ class Lane:
     def build(self, initial: Tensors) -> None:
         """Make the parameters, the optimizer and the scheduler; the global random state is the lane's own here."""
         self.parameters = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in initial.items()}
-        with self._guarded():
+        with self._guard:
             self._optimizer = self.recipe.build(self.parameters.values())
             if self.recipe.scheduler is not None:
                 self._scheduler = self.recipe.scheduler(self._optimizer, self.record.budget)
@@ -54,26 +55,26 @@ class Lane:
     def train_mode(self) -> None:
         """Before steps, for optimizers that keep two sets of weights."""
         if self.capabilities.train_eval and self.crash is None:
-            with self._guarded():
+            with self._guard:
                 self._optimizer.train()
 
     def eval_mode(self) -> None:
         """Before an evaluation, for optimizers that keep two sets of weights."""
         if self.capabilities.train_eval and self.crash is None:
-            with self._guarded():
+            with self._guard:
                 self._optimizer.eval()
 
     def step(self, gradient: list[Tensor] | None, closure: Callable[[], tuple[Tensor, list[Tensor]]]) -> None:
         """One optimizer step from a gradient, or from a closure that computes loss and gradient at the parameters."""
-        with self._guarded():
-            if gradient is not None:
-                self._assign(gradient)
-            started = time.perf_counter()
+        if gradient is not None:
+            self._assign(gradient)
+        with self._guard:
+            started = perf_counter()
             if self.capabilities.needs_closure:
                 self._optimizer.step(lambda: self._closure(closure))
             else:
                 self._optimizer.step()
-            self._durations.append(time.perf_counter() - started)
+            self._durations.append(perf_counter() - started)
             if self._scheduler is not None:
                 self._scheduler.step()
             self.steps += 1
@@ -112,9 +113,6 @@ class Lane:
             value, gradient = closure()
             self._assign(gradient)
         return value
-
-    def _guarded(self) -> _Guard:
-        return _Guard(self)
 
 
 class _Guard:

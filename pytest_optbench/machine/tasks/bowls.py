@@ -34,7 +34,7 @@ class Ellipsoid20Rotated(ExactTask):
     horizon: ClassVar[int] = 1000
 
     dimension: int = knob(20, least=2)
-    condition: float = knob(1e4, least=1)
+    condition: float = knob(1e4, least=1, harder="more")
     """Ratio of the largest to the smallest curvature."""
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the start around the origin."""

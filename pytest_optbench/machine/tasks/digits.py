@@ -42,7 +42,7 @@ class DigitsLogreg(ExactTask):
     optimum: ClassVar[float | None] = 0.26186455
     horizon: ClassVar[int] = 500
 
-    spread: float = knob(0.1, above=0)
+    spread: float = knob(0.1, above=0, harder="more")
     """Standard deviation of the starting weights."""
 
     def shared(self) -> Tensors:
@@ -86,7 +86,7 @@ class DigitsMlpBn(Task):
     source: ClassVar[str] = "learned_optimization (Metz et al. 2022, arXiv 2203.11860), on scikit-learn's digits"
     horizon: ClassVar[int] = 600
 
-    width: int = knob(32, least=1)
+    width: int = knob(32, least=1, harder="less")
     """Units of both hidden layers."""
     batch_size: int = knob(128, least=2)
 

@@ -32,7 +32,7 @@ class DriftingMin10(Task):
     horizon: ClassVar[int] = 800
     window: ClassVar[int] = 20
 
-    dimension: int = knob(10, least=1)
+    dimension: int = knob(10, least=1, harder="more")
     speed: float = knob(0.01, least=0)
     """Distance that the minimum moves per step."""
     noise: float = knob(0.1, least=0)

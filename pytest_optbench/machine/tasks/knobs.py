@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import field, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 Number = TypeVar("Number", int, float)
 
 
-def knob(default: Number, *, least: float = -math.inf, above: float = -math.inf, most: float = math.inf) -> Number:
+def knob(
+    default: Number,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    harder: Literal["more", "less"] | None = None,
+) -> Number:
     """A field whose value must be at least `least`, more than `above` and at most `most`; an int default asks for one.
 
     Knobs make a task harder or easier without moving its `optimum`; what would move it is a constant of the task.
+    `harder` declares that more (or less) of the value costs the reference more steps, which admission then tests.
     """
-    declared: Any = field(default=default, metadata={"least": least, "above": above, "most": most})
+    metadata = {"bounds": {"least": least, "above": above, "most": most}, "harder": harder}
+    declared: Any = field(default=default, metadata=metadata)
     return declared  # type: ignore[no-any-return]
 
 
 def check_knobs(task: Any) -> None:
     """Raise a ValueError that names the first knob of `task` whose value is of the wrong kind or out of its range."""
     for declared in fields(task):
-        if "least" not in declared.metadata:
+        if "bounds" not in declared.metadata:
             continue
-        value, bounds = getattr(task, declared.name), declared.metadata
+        value, bounds = getattr(task, declared.name), declared.metadata["bounds"]
         whole = isinstance(declared.default, int)
         number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         # Written so that NaN is out of every range.

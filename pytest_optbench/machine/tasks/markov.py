@@ -51,7 +51,7 @@ class MarkovTransformer(Task):
     heads: int = knob(4, least=1)
     length: int = knob(16, least=1)
     """Tokens that the network sees of a sequence."""
-    batch_size: int = knob(8, least=1)
+    batch_size: int = knob(8, least=1, harder="less")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -35,7 +35,7 @@ class MatrixFactor(ExactTask):
 
     size: int = knob(12, least=1)
     """Rows and columns of M."""
-    rank: int = knob(3, least=1)
+    rank: int = knob(3, least=1, harder="more")
     """Columns of U and V, and the rank of M (at most `size`)."""
     spread: float = knob(0.1, above=0)
     """Standard deviation of the start; the saddle at the origin is at 0."""

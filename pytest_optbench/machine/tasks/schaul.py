@@ -33,7 +33,7 @@ class SchaulCliff(ExactTask):
     optimum: ClassVar[float | None] = 0.0
     horizon: ClassVar[int] = 1200
 
-    steepness: float = knob(10.0, least=1)
+    steepness: float = knob(10.0, least=1, harder="more")
     """Slope of the cliff, relative to the line before it."""
     noise: float = knob(0.1, least=0)
     """Standard deviation of the gradient noise."""

@@ -33,7 +33,7 @@ class SparseRows200(Task):
 
     rows: int = knob(200, least=1)
     columns: int = knob(8, least=1)
-    density: float = knob(0.02, above=0, most=1)
+    density: float = knob(0.02, above=0, most=1, harder="less")
     """Share of the rows that a step sees, rounded to at least one row."""
 
     def private(self, streams: Streams) -> Tensors:

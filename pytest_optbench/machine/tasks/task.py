@@ -110,11 +110,17 @@ class Task:
         return None
 
 
+def instance(task: Task, seed: int) -> tuple[Tensors, Tensors]:
+    """The constants and the starting parameters of one seed."""
+    streams = Streams(task.name, task.version, seed)
+    constants = {**task.shared(), **task.private(streams)}
+    return constants, task.initial(streams, constants)
+
+
 def parameter_shapes(task: Task) -> dict[str, tuple[int, ...]]:
     """The shape of every parameter of the task, by name, in the optimizer's order."""
-    streams = Streams(task.name, task.version, seed=0)
-    constants = {**task.shared(), **task.private(streams)}
-    return {name: tuple(tensor.shape) for name, tensor in task.initial(streams, constants).items()}
+    _, parameters = instance(task, seed=0)
+    return {name: tuple(tensor.shape) for name, tensor in parameters.items()}
 
 
 def parameter_count(task: Task) -> int:

@@ -32,7 +32,7 @@ class Rosenbrock2(ExactTask):
     optimum: ClassVar[float | None] = 0.0
     horizon: ClassVar[int] = 3000
 
-    steepness: float = knob(100.0, above=0)
+    steepness: float = knob(100.0, above=0, harder="more")
     """Weight of the valley's walls."""
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the start around (-1.2, 1)."""

@@ -1,0 +1,66 @@
+"""Trials: recipes of many kinds on many seeds of one task, all on shared gradients, and the curves that come of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from pytest_optbench.machine.engine.batched import Batched
+from pytest_optbench.machine.engine.group import Group, Placement
+from pytest_optbench.machine.engine.lane import Lane
+from pytest_optbench.machine.recipe import Capabilities, Recipe
+from pytest_optbench.words.record import Record
+
+_PLACEMENT = Placement(torch.device("cpu"), torch.float32)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The evaluation curve of one recipe for one seed."""
+
+    recipe: Recipe
+    seed: int
+    steps: tuple[int, ...]
+    values: tuple[float, ...]
+
+    def steps_to(self, target: float, budget: int) -> float:
+        """Steps to the first of two consecutive evaluations at or below the target within the budget, or infinity."""
+        points = list(zip(self.steps, self.values, strict=True))
+        for (step, value), (later, following) in itertools.pairwise(points):
+            if value <= target and following <= target and later <= budget:
+                return float(step)
+        return math.inf
+
+    @property
+    def best(self) -> float:
+        return min((value for value in self.values if math.isfinite(value)), default=math.inf)
+
+
+def run_trials(
+    batched: Batched,
+    lanes: Sequence[tuple[Recipe, Capabilities, int]],
+    *,
+    budget: int,
+    eval_every: int,
+    target: float = -math.inf,
+    own_random: bool = False,
+) -> list[Trial]:
+    """One trial for every (recipe, its capabilities, seed), in their order; what an optimizer raises is raised.
+
+    A curve ends with the budget, or where the gate would end it: at the target, or when it diverges. To be called
+    inside `isolated()` and without gradients. `own_random` is for recipes that draw random numbers.
+    """
+    task = batched.task
+    running = [
+        Lane(seed, recipe, capabilities, Record(target, budget, eval_every, optimum=task.optimum, window=task.window))
+        for recipe, capabilities, seed in lanes
+    ]
+    Group(task, batched, running, _PLACEMENT, own_random=own_random).run()
+    for lane in running:
+        if lane.crash is not None:
+            raise lane.crash
+    return [Trial(lane.recipe, lane.seed, tuple(lane.record.steps), tuple(lane.record.values)) for lane in running]

@@ -1,0 +1,70 @@
+"""The `optbench` command."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_optbench import cli
+from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.words.run import COLUMNS
+
+
+def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    assert cli.main(arguments) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_tasks_lists_every_task_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    header, *lines = output(capsys, "tasks")
+    assert header.split() == ["task", "tier", "target", "budget", "par", "optimum", "source"]
+    assert [line.split()[0] for line in lines] == [f"{task.name}@{task.version}" for task in BUILTIN]
+
+
+def test_tasks_takes_an_expression(capsys: pytest.CaptureFixture[str]) -> None:
+    _, *lines = output(capsys, "tasks", "convex and not noisy")
+    assert {line.split("@")[0] for line in lines} == {
+        task.name for task in BUILTIN if "convex" in task.tags and "noisy" not in task.tags
+    }
+
+
+def test_tasks_shows_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\n".join(output(capsys, "tasks", "rosenbrock2"))
+    assert text.startswith("rosenbrock2@1\n")
+    for word in ("tier ", "tags ", "optimum ", "target ", "levels ", "budget ", "par ", "source "):
+        assert f"\n{word}" in text
+
+
+def test_tasks_lists_those_of_a_module(capsys: pytest.CaptureFixture[str], project: object) -> None:
+    _, *lines = output(capsys, "tasks", "--module", "bowls", "bowl*")
+    assert [line.split()[0] for line in lines] == ["bowl2@1", "bowl3@1"]
+
+
+def test_columns_documents_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output(capsys, "columns")
+    assert tuple(line.split()[0] for line in lines) == COLUMNS
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["tasks", "rosenbrok2"], "no task or tag is called 'rosenbrok2'; did you mean 'rosenbrock2'?"),
+        (["tasks", "convex and"], "expected a task or a tag, found 'the end'"),
+        (["tasks", "--module", "nowhere_at_all"], "no module named 'nowhere_at_all'"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert cli.main(arguments) == 2
+    captured = capsys.readouterr()
+    assert sentence in captured.err
+    assert captured.err.startswith("optbench: ")
+    assert captured.out == ""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["--help"], 0), ([], 2), (["task"], 2)])
+def test_the_parser_answers_for_itself(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == code

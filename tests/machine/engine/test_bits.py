@@ -1,0 +1,124 @@
+"""A run's bits depend on its seed and recipe alone: not on the engine's mode, nor on who runs beside it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from harness import (
+    CountsInPython,
+    Draws,
+    DrawsFromNumpy,
+    DrawsFromPython,
+    DrawsWhenBuilt,
+    InPlace,
+    Odd,
+    Replaces,
+    Reseeds,
+    Rich,
+    SpoilsGradients,
+    Unbatchable,
+    bits,
+    run,
+)
+from torch.optim import SGD, AdamW, Muon
+
+from pytest_optbench.machine.tasks import BUILTIN
+
+STEPS = 5
+SEEDS = (0, 1, 2, 3, 4)
+OPTIMIZERS = {"AdamW": (AdamW, {"lr": 0.01}), "SGD": (SGD, {"lr": 0.01, "momentum": 0.9}), "Draws": (Draws, {})}
+CASES = [
+    *[(task, *OPTIMIZERS[name]) for task in BUILTIN for name in OPTIMIZERS],
+    *[(task, Muon, {"lr": 0.01}) for task in BUILTIN if "matrix" in task.tags],
+]
+ODD_OPTIMIZERS = [
+    Odd,
+    Replaces,
+    SpoilsGradients,
+    CountsInPython,
+    Draws,
+    DrawsWhenBuilt,
+    DrawsFromNumpy,
+    DrawsFromPython,
+    Reseeds,
+]
+
+every_case = pytest.mark.parametrize(
+    ("task", "optimizer", "hyperparameters"), CASES, ids=lambda value: getattr(value, "name", None)
+)
+
+
+@every_case
+def test_modes_subsets_and_permutations_of_seeds_have_the_same_bits(task, optimizer, hyperparameters):
+    options = {"budget": STEPS, "hyperparameters": hyperparameters}
+    together = bits(task, optimizer, seeds=SEEDS, **options)
+    assert len(set(together.values())) == len(SEEDS)
+    others = {
+        "sequential": bits(task, optimizer, seeds=SEEDS, engine="sequential", **options),
+        "permuted": bits(task, optimizer, seeds=(4, 2, 0, 1, 3), **options),
+        "a pair": bits(task, optimizer, seeds=(3, 1), **options),
+        "alone": bits(task, optimizer, seeds=(2,), **options),
+    }
+    assert others == {
+        name: {seed: sha for seed, sha in together.items() if seed in found} for name, found in others.items()
+    }
+
+
+@pytest.mark.parametrize("optimizer", ODD_OPTIMIZERS)
+def test_an_odd_optimizer_has_the_same_bits_in_both_modes(optimizer):
+    assert bits(Rich(), optimizer) == bits(Rich(), optimizer, engine="sequential")
+
+
+@pytest.mark.parametrize("optimizer", ODD_OPTIMIZERS)
+def test_an_odd_optimizer_has_the_same_bits_on_a_task_that_cannot_be_batched(optimizer):
+    both = [bits(Unbatchable(), optimizer, seeds=seeds) for seeds in ((0, 1, 2), (1,))]
+    assert both[0][1] == both[1][1]
+
+
+def test_replacing_the_data_of_a_parameter_equals_writing_into_it():
+    assert bits(Rich(), Replaces) == bits(Rich(), InPlace)
+
+
+def test_what_happens_to_a_gradient_after_the_step_is_of_no_consequence():
+    class Tidy(Odd):
+        def move(self, parameter, lr):
+            parameter.grad.mul_(lr)
+            parameter.sub_(parameter.grad)
+
+    assert bits(Rich(), SpoilsGradients) == bits(Rich(), Tidy)
+
+
+@pytest.mark.parametrize("optimizer", [Draws, DrawsFromNumpy, DrawsFromPython, DrawsWhenBuilt])
+def test_lanes_that_draw_at_random_draw_different_numbers(optimizer):
+    class Same(Rich):
+        def initial(self, streams, constants):
+            return {"x": torch.ones(4), "seed": torch.zeros(1)}
+
+        def private(self, streams):
+            return {"centre": torch.zeros(4)}
+
+        def batches(self, streams, start, steps, constants):
+            return {"noise": torch.zeros(steps, 4)}
+
+    assert len(set(bits(Same(), Odd).values())) == 1
+    assert len(set(bits(Same(), optimizer).values())) == 8
+
+
+def test_lanes_that_finish_early_leave_the_bits_of_the_others_alone():
+    # Over 64 steps a new block of data begins, while lanes have been left behind.
+    options = {"budget": 120, "target": 1e-2}
+    together = run(Rich(), Odd, **options)
+    assert len({row.steps_to_target for row in together.values()}) == 8
+    assert max(row.steps_to_target for row in together.values()) > 64
+    assert {seed: row.trajectory_sha for seed, row in together.items()} == bits(
+        Rich(), Odd, engine="sequential", **options
+    )
+
+
+def test_full_budget_changes_nothing_up_to_the_target():
+    options = {"budget": 120, "target": 1e-2}
+    ended, going_on = run(Rich(), Odd, **options), run(Rich(), Odd, full_budget=True, **options)
+    assert {seed: row.steps_to_target for seed, row in ended.items()} == {
+        seed: row.steps_to_target for seed, row in going_on.items()
+    }
+    assert all(row.curve.endswith("]]") and "[120," in row.curve for row in going_on.values())
