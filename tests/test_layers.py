@@ -26,6 +26,7 @@ ALLOWED = {
     "integration": {"", "words", "machine", "report", "integration", "torch", "pytest", "_pytest"},
     "plugin": {"integration", "machine", "pytest"},
     "cli": {"", "words", "machine", "report"},
+    "tasks": {"words", "machine"},
 }
 """What a layer may import besides the standard library; "" is the package itself, which holds its version."""
 AT_ONCE = {"plugin": {"integration", "pytest"}, "cli": {"", "words"}, "words": {"words"}}

@@ -19,6 +19,9 @@ ROWS = pytest.StashKey[list[Run]]()
 CASE = pytest.StashKey[Case]()
 """The case that an item stands for: its properties in JUnit, and its rows if the process dies."""
 
+MISSES = ("missed", "diverged")
+"""Words of a verdict that a declared expected failure covers; an exception or a timeout still fails."""
+
 
 class CaseFailed(Exception):
     """The verdict of a case that failed; its text is the whole explanation."""
@@ -28,7 +31,12 @@ class ExpectedFailurePassed(Exception):
     """A case that is declared as an expected failure reaches the target on nearly all seeds."""
 
 
-def execute(case: Case, item: pytest.Item, *, expected_failure: str = "") -> tuple[list[Run], Verdict]:
+def expected_failure(case: Case) -> str:
+    """Why the recipe is expected to fail on the task; empty when it is not."""
+    return case.recipe.expected_failures.get(case.task.name, "")
+
+
+def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
     """Run a case and store its rows on the item. Raises what the optimizer raised, when it did; never for a verdict.
 
     When something else ends the run (a plugin's timeout, an exit), what was measured is stored before that goes on.
@@ -47,10 +55,10 @@ def execute(case: Case, item: pytest.Item, *, expected_failure: str = "") -> tup
         raise
     rows = run.rows("timeout")
     verdict = judge(rows)
-    word = "passed" if verdict.passed or not case.task.gates else "failed"
-    if word == "failed" and expected_failure and verdict.word in ("missed", "diverged"):
+    word = "passed" if verdict.passed else "failed"
+    if word == "failed" and expected_failure(case) and verdict.word in MISSES:
         word = "xfailed"
-    if word == "passed" and expected_failure and verdict.mended:
+    if word == "passed" and expected_failure(case) and verdict.mended:
         word = "failed"
     rows = _store(item, case, rows, verdict, word)
     if run.crash is not None:
@@ -63,24 +71,27 @@ def execute(case: Case, item: pytest.Item, *, expected_failure: str = "") -> tup
     return rows, verdict
 
 
-def assert_passed(case: Case, rows: Sequence[Run], verdict: Verdict, *, expected_failure: str = "") -> None:
+def assert_passed(case: Case, rows: Sequence[Run], verdict: Verdict) -> None:
     """Raise CaseFailed, which explains, unless the case passed; ExpectedFailurePassed when it should not have."""
     __tracebackhide__ = True
     if not case.task.gates and verdict.word in ("reached", "missed", "diverged"):
         return
     if not verdict.passed:
         raise CaseFailed(explain(verdict, rows))
-    if expected_failure and verdict.mended:
+    if expected_failure(case) and verdict.mended:
         raise ExpectedFailurePassed(
-            f"{case.recipe.name} on {case.task.name}: declared as an expected failure ({expected_failure}), but "
+            f"{case.recipe.name} on {case.task.name}: declared as an expected failure ({expected_failure(case)}), but "
             f"{verdict.reached} of {verdict.seeds} seeds reach the target; remove it from expected_failures"
         )
 
 
 def _store(item: pytest.Item, case: Case, rows: Sequence[Run], verdict: Verdict, word: str) -> list[Run]:
+    own = case is item.stash[CASE]
+    if word == "failed" and not (own and case.task.gates) and verdict.word in ("missed", "diverged"):
+        word = "reported"  # nothing hangs on it: an optimizer to compare with, or a task that never decides
     judged = [replace(row, verdict=word, change="new") for row in rows]
     item.stash.setdefault(ROWS, []).extend(judged)
-    if case is item.stash[CASE]:
+    if own:
         item.user_properties[:] = _properties(judged, verdict)
     return judged
 

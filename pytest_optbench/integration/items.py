@@ -10,11 +10,13 @@ import pytest
 
 from pytest_optbench.integration.execution import (
     CASE,
+    MISSES,
     ROWS,
     CaseFailed,
     ExpectedFailurePassed,
     assert_passed,
     execute,
+    expected_failure,
     plain,
 )
 from pytest_optbench.integration.session import SESSION
@@ -69,19 +71,17 @@ class CaseItem(pytest.Item):
         super().__init__(**keywords)
         self.case = case
         self.stash[CASE] = case
-        self.expected_failure = case.recipe.expected_failures.get(case.task.name, "")
         self.add_marker("optbench_tasks")
         self.add_marker(f"optbench_{case.task.tier}")
-        if self.expected_failure:
-            # Covers the verdict only: an exception or a timeout of an expected failure still fails.
-            self.add_marker(pytest.mark.xfail(reason=self.expected_failure, raises=CaseMissed, strict=False))
+        if expected_failure(case):
+            self.add_marker(pytest.mark.xfail(reason=expected_failure(case), raises=CaseMissed, strict=False))
 
     def runtest(self) -> None:
-        rows, verdict = execute(self.case, self, expected_failure=self.expected_failure)
+        rows, verdict = execute(self.case, self)
         try:
-            assert_passed(self.case, rows, verdict, expected_failure=self.expected_failure)
+            assert_passed(self.case, rows, verdict)
         except CaseFailed as failure:
-            if verdict.word in ("missed", "diverged"):
+            if verdict.word in MISSES:
                 raise CaseMissed(str(failure)) from None
             raise
 

@@ -119,7 +119,7 @@ class _Rules:
         yield self._finding(
             "random_walk",
             2 * found < len(seeds),
-            f"at its best scale ({scale:g}) {found} of {len(seeds)} seeds reach the target"
+            f"{found} of {len(seeds)} seeds reach the target {f'at scale {scale:g}' if found else 'at any scale'}"
             f"{'; levels: ' if shares else ''}{', '.join(shares)}",
         )
 

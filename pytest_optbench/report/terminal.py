@@ -13,7 +13,7 @@ from pytest_optbench.words.table import case_rows
 from pytest_optbench.words.verdict import Verdict, judge
 
 TaskKey = tuple[str, int]
-_HEADER = ("recipe", "task", "verdict", "reached", "steps", "quartiles", "budget", "target", "speed-up")
+_HEADER = ("task", "verdict", "reached", "steps", "quartiles", "budget", "target", "speed-up")
 _HARD_SPACE = "\u00a0"
 """A space at which no line is broken."""
 _RIGHT = frozenset({"reached", "steps", "budget", "target", "speed-up"})
@@ -63,20 +63,18 @@ def _table(
 ) -> list[Line]:
     cells = [_cells(case, verdict, pars) for case, verdict in zip(cases, verdicts, strict=True)]
     columns = list(_HEADER)
-    if len({case[0].recipe for case in cases}) == 1:
-        columns.remove("recipe")
     for name in _DROP_ORDER:
         if _total(cells, columns) > width and name in columns:
             columns.remove(name)
     widths = {name: max(len(name), *(len(row[name]) for row in cells)) for name in columns}
-    excess = max(_total(cells, columns) - width, 0)
-    for name in ("task", "recipe"):
-        if name in columns:
-            cut = min(excess, max(widths[name] - 8, 0))
-            widths[name] -= cut
-            excess -= cut
+    widths["task"] = max(widths["task"] - max(_total(cells, columns) - width, 0), 8)
     lines = [Line(_joined({name: name for name in columns}, columns, widths), {"bold": True})]
+    several = len({case[0].recipe for case in cases}) > 1
+    recipe = ""
     for row, verdict, case in zip(cells, verdicts, cases, strict=True):
+        if several and case[0].recipe != recipe:
+            recipe = case[0].recipe
+            lines.append(Line(_cut(f"{recipe} {case[0].hyperparameters}", width), {"bold": True}))
         lines.append(Line(_joined(row, columns, widths), _markup(verdict, case)))
     return lines
 
@@ -87,7 +85,6 @@ def _cells(case: Sequence[Run], verdict: Verdict, pars: Mapping[TaskKey, float |
     par = pars.get((first.task, first.task_version))
     finite = math.isfinite(median) and par is not None and median > 0
     return {
-        "recipe": first.recipe,
         "task": first.task,
         "verdict": _verdict_word(verdict, first),
         "reached": f"{verdict.reached}/{verdict.seeds}",
@@ -111,7 +108,7 @@ def _steps(value: float) -> str:
 
 
 def _markup(verdict: Verdict, case: Sequence[Run]) -> dict[str, bool]:
-    if case[0].verdict == "xfailed":
+    if case[0].verdict in ("xfailed", "reported"):
         return {"yellow": True}
     return {"green": True} if case[0].verdict == "passed" else {"red": True}
 
@@ -123,9 +120,13 @@ def _total(cells: Sequence[Mapping[str, str]], columns: Sequence[str]) -> int:
 def _joined(row: Mapping[str, str], columns: Sequence[str], widths: Mapping[str, int]) -> str:
     parts = []
     for name in columns:
-        text = row[name] if len(row[name]) <= widths[name] else row[name][: widths[name] - 1] + "…"
+        text = _cut(row[name], widths[name])
         parts.append(text.rjust(widths[name]) if name in _RIGHT else text.ljust(widths[name]))
     return "  ".join(parts).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _wrapped(text: str, width: int, **markup: bool) -> list[Line]:
@@ -148,7 +149,8 @@ def _solved(
     cases: Sequence[Sequence[Run]], verdicts: Sequence[Verdict], tags: Mapping[TaskKey, Iterable[str]], width: int
 ) -> list[Line]:
     lines: list[Line] = []
-    for recipe in dict.fromkeys(case[0].recipe for case in cases):
+    # What a test compared with has no verdict of its own.
+    for recipe in dict.fromkeys(case[0].recipe for case in cases if "/" not in case[0].recipe):
         mine = [(case[0], verdict) for case, verdict in zip(cases, verdicts, strict=True) if case[0].recipe == recipe]
         unsolved = [run for run, verdict in mine if not verdict.passed]
         text = f"{recipe}: solved {len(mine) - len(unsolved)} of {len(mine)}"

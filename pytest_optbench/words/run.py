@@ -69,7 +69,10 @@ class Run:
     threads: int = _column("torch's intra-op threads", unit="threads", default=1)
     git_sha: str = _column("commit of the repository under test", default="")
     timestamp: str = _column("start of the session, UTC, ISO 8601", volatile=True, default="")
-    verdict: str = _column("passed, failed or xfailed: of the case, the same in each of its rows", default="")
+    verdict: str = _column(
+        "passed, failed, xfailed, or reported where nothing hangs on it: of the case, the same in each of its rows",
+        default="",
+    )
     change: str = _column(
         "of the case against the baseline: unchanged, changed, faster, slower, new, gone or incomparable", default=""
     )

@@ -162,6 +162,57 @@ def test_another_optimizer_can_be_run_and_compared_inside_a_test(project: Projec
     }
 
 
+@pytest.mark.parametrize(
+    ("second", "outcome", "recipes"),
+    [
+        ("Descent, lr=0.1", "passed", {"test_two/Descent"}),
+        ("Descent, lr=0.2, name='Fast'", "passed", {"test_two/Descent", "test_two/Fast"}),
+        ("Descent, lr=0.2", "failed", {"test_two/Descent"}),
+        ("'acme:Slow', name='Descent'", "failed", {"test_two/Descent"}),
+    ],
+)
+def test_two_inner_runs_never_share_a_name(project: Project, second: str, outcome: str, recipes: set[str]) -> None:
+    project.write(
+        {
+            "test_mark.py": f"""
+                import pytest
+                from acme import Descent
+
+                @pytest.mark.optbench(optimizer=Descent, tasks="bowl2", seeds=4)
+                def test_two(optbench):
+                    optbench.run(Descent, lr=0.1)
+                    optbench.run({second})
+            """
+        }
+    )
+    result = project.bench()
+    assert result.outcomes == {outcome: 1}
+    assert {row.recipe for row in result.rows} == recipes
+    assert len(result.rows) == 4 * len(recipes)
+
+
+def test_one_mark_on_a_class_is_one_recipe_for_all_its_tests(project: Project) -> None:
+    project.write(
+        {
+            "test_mark.py": """
+                import pytest
+                from acme import Descent
+
+                @pytest.mark.optbench(optimizer=Descent, tasks="bowl2", seeds=4, name="Descent")
+                class TestDescent:
+                    def test_solves(self, optbench):
+                        optbench.check()
+
+                    def test_is_quick(self, optbench):
+                        assert optbench.run().median_steps < 20
+            """
+        }
+    )
+    result = project.bench()
+    assert result.outcomes == {"passed": 2}
+    assert [row.recipe for row in result.rows] == ["Descent"] * 4
+
+
 def test_an_inner_run_of_an_impossible_optimizer_fails_the_test_with_a_sentence(project: Project) -> None:
     project.write(
         {

@@ -42,6 +42,31 @@ def test_an_expected_failure_covers_a_miss_and_nothing_else(
     assert {row.verdict for row in result.rows} == {verdict}
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "outcome", "verdict"),
+    [("Slow", "xfailed", "xfailed"), ("Crashes", "failed", "failed"), ("Descent", "failed", "failed")],
+)
+def test_an_expected_failure_of_a_mark_is_the_same(
+    project: Project, optimizer: str, outcome: str, verdict: str
+) -> None:
+    project.write(
+        {
+            "test_mark.py": f"""
+                import pytest
+
+                @pytest.mark.optbench(
+                    optimizer="acme:{optimizer}", tasks="bowl2", seeds=4, expected_failures={{"bowl2": "acme issue 12"}}
+                )
+                def test_known(optbench):
+                    optbench.check()
+            """
+        }
+    )
+    result = project.bench()
+    assert result.outcomes == {outcome: 1}
+    assert {row.verdict for row in result.rows} == {verdict}
+
+
 def test_the_reason_is_shown(project: Project) -> None:
     result = project.table(f"Slow\n{KNOWN}").bench()
     assert "XFAIL pyproject.toml::Slow::tasks::bowl2 - acme issue 12" in result.text

@@ -37,7 +37,16 @@ def many(project: Project) -> Project:
     return project.write({"test_mark.py": MARKED})
 
 
-@pytest.mark.parametrize("mode", ["load", "loadscope", "loadfile", "loadgroup", "worksteal"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "load",
+        "worksteal",
+        pytest.param("loadscope", marks=pytest.mark.full),
+        pytest.param("loadfile", marks=pytest.mark.full),
+        pytest.param("loadgroup", marks=pytest.mark.full),
+    ],
+)
 def test_two_workers_give_what_one_process_gives(many: Project, mode: str) -> None:
     serial = many.bench("-p", "no:randomly")
     expected = lasting(serial)

@@ -169,7 +169,7 @@ def test_a_task_without_closed_form_is_not_asked_for_its_solution():
         ("no_op", "0 of 4 seeds are at the target without a move"),
         (
             "random_walk",
-            "at its best scale (0.001) 0 of 4 seeds reach the target; levels: 0% at 0.1, 0% at 0.01, 0% at 0.001",
+            "0 of 4 seeds reach the target at any scale; levels: 0% at 0.1, 0% at 0.01, 0% at 0.001",
         ),
         ("reference", "SGD(lr=0.1) reaches 0.001 within 100 steps on 4 of 4 and 4 of 4 seeds"),
         ("solution", "evaluates to 0, where the target is 0.001"),

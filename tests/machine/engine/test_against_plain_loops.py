@@ -115,6 +115,31 @@ def test_minibatches_on_both_sides_of_a_block():
     assert agrees(found, Noisy(), loop)
 
 
+@pytest.mark.parametrize("budget", [64, 65, 200])
+def test_every_step_gets_its_own_data(budget):
+    class Clock(Prompt):
+        def batches(self, streams, start, steps, constants):
+            return {"time": torch.arange(start, start + steps, dtype=torch.float32)}
+
+        def loss(self, parameters, constants, batch):
+            return batch["time"] * parameters["x"].sum()
+
+        def evaluate(self, parameters, constants, step):
+            return parameters["x"][0]
+
+    found = run(Clock(), SGD, budget=budget, seeds=(0, 1), hyperparameters={"lr": 1.0}, full_budget=True)[0]
+    assert found.initial - found.final == pytest.approx(sum(range(budget)), abs=1.0)
+
+
+def test_evaluations_record_no_history_for_autograd():
+    class Looks(Unbatchable):
+        def evaluate(self, parameters, constants, step):
+            assert not torch.is_grad_enabled()
+            return super().evaluate(parameters, constants, step)
+
+    assert {row.outcome for row in run(Looks(), Odd, seeds=(0, 1)).values()} == {"missed"}
+
+
 def test_a_closure_that_is_called_many_times():
     def loop(parameters, loss):
         made = LBFGS(list(parameters.values()), lr=0.5, max_iter=3)

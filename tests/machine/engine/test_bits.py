@@ -88,6 +88,31 @@ def test_what_happens_to_a_gradient_after_the_step_is_of_no_consequence():
     assert bits(Rich(), SpoilsGradients) == bits(Rich(), Tidy)
 
 
+def test_memory_may_be_laid_out_in_another_way_after_the_first_step():
+    class Transposed(Rich):
+        def memory(self, parameters, constants):
+            return {"late": torch.zeros(4, self.lag)}
+
+        def transform(self, gradient, parameters, constants, batch, memory):
+            gradient, new = super().transform(gradient, parameters, constants, batch, {"late": memory["late"].T})
+            return gradient, {"late": new["late"].T}
+
+    assert bits(Transposed(), Odd) == bits(Rich(), Odd)
+
+
+@pytest.mark.parametrize("engine", ["lockstep", "sequential"])
+def test_a_lane_draws_other_numbers_at_every_step(engine):
+    drawn = []
+
+    class Remembers(Odd):
+        def misbehave(self):
+            drawn.append(torch.rand(()).item())
+
+    run(Rich(), Remembers, seeds=(0, 1), budget=4, engine=engine)
+    # The lanes begin anew when the engine notices that they draw; the last run counts.
+    assert len(set(drawn[-8:])) == 8
+
+
 @pytest.mark.parametrize("optimizer", [Draws, DrawsFromNumpy, DrawsFromPython, DrawsWhenBuilt])
 def test_lanes_that_draw_at_random_draw_different_numbers(optimizer):
     class Same(Rich):

@@ -41,7 +41,7 @@ def repeated_operations(x):
 
 
 def alike_but_for_a_number(x):
-    return [x * 1, x * 1.0, x * 2, x + True, x.sum(0), x.sum(1), x.sum(1, keepdim=True)]
+    return [x * 1, x * 1.0, x * 1.5, x * 2, x + True, x.exp(), x.tanh(), x.sum(0), x.sum(1), x.sum(1, keepdim=True)]
 
 
 def alike_but_for_a_view(x):
@@ -70,6 +70,17 @@ def writes_in_place(x):
     first = y.exp()
     y.add_(1)
     return [first, y.exp(), y.view(12).view(4, 3)]
+
+
+def writes_what_changes_nothing_at_first(x, factor):
+    y = x.clone()
+    first = y.exp()
+    y.mul_(factor)
+    return [first, y.exp()]
+
+
+def draws_what_is_certain_at_first(x, chance):
+    return [x + torch.bernoulli(chance.expand(4, 3)), x + torch.bernoulli(chance.expand(4, 3))]
 
 
 def draws_at_random(x):
@@ -134,6 +145,20 @@ def test_writing_twice_is_not_writing_once():
     assert trace is not None
     assert equal(trace(*given), writes_in_place(*given))
     assert equal(trace(*given), writes_in_place(*given))
+
+
+@pytest.mark.parametrize(
+    ("function", "harmless", "harmful"),
+    [(writes_what_changes_nothing_at_first, 1.0, 2.0), (draws_what_is_certain_at_first, 0.0, 0.5)],
+)
+def test_writing_and_drawing_are_kept_though_the_first_inputs_do_not_show_them(function, harmless, harmful):
+    trace = traced(function, [*random_inputs(), torch.tensor(harmless)])
+    assert trace is not None
+    found = []
+    for either in (trace, function):
+        torch.manual_seed(0)
+        found.append(either(*random_inputs(), torch.tensor(harmful)))
+    assert equal(*found)
 
 
 @pytest.mark.parametrize("function", [looks_at_a_value, draws_at_random])
