@@ -96,8 +96,8 @@ class Benchmark:
         """Run the marked optimizer, or another one with its hyperparameters, on this test's task and seeds.
 
         Never fails on a verdict; an exception in the optimizer comes out as it is. What has run in this test is not
-        run again. Rows of other optimizers are named `test/optimizer` in the CSV, or `test/name`; raises ValueError
-        for a second one of the same name with other hyperparameters.
+        run again. Rows of other optimizers are named `test/optimizer` in the CSV, or `test/name`, and by what else the
+        test is parametrized with; raises ValueError for a second one of the same name with other hyperparameters.
         """
         __tracebackhide__ = True
         if optimizer is None:
@@ -123,13 +123,19 @@ class Benchmark:
         suite = self._session.suite
         recipe = load_recipe(declaration, root=suite.root, tasks=suite.tasks)
         capabilities = validate(recipe)
-        recipe = replace(recipe, name=f"{self.recipe.name}/{label}")
+        recipe = replace(recipe, name=" ".join([f"{self.recipe.name}/{label}", *_other_parameters(self._item)]))
         return suite.case(recipe, capabilities, self.task, len(self.case.seeds))
 
     def _execute(self, case: Case) -> CaseResult:
         __tracebackhide__ = True
         rows, verdict = execute(case, self._item)
         return CaseResult(tuple(rows), verdict)
+
+
+def _other_parameters(item: pytest.Item) -> list[str]:
+    """The test's parameters but for the task, as `name=value`: they tell apart what one test compares with."""
+    parameters: dict[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    return [f"{name}={value}" for name, value in parameters.items() if name != "optbench_task"]
 
 
 def requested_task(request: pytest.FixtureRequest) -> Task:

@@ -47,7 +47,7 @@ class Run:
     )
     best: float | None = _column("least value of the evaluation")
     final: float | None = _column("last value of the evaluation")
-    evaluations: int | None = _column(
+    evaluations: float | None = _column(
         "gradients evaluated per optimizer step, if more than one (closures)", unit="gradients"
     )
     metrics: str = _column("further figures of merit at the end of the record, as JSON", default="{}")

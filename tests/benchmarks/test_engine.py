@@ -1,13 +1,14 @@
 """Cost of the engine against the loop that one would write by hand: one seed after another, ordinary autograd.
 
-Run with `pytest tests/benchmarks --benchmark-enable --benchmark-group-by=param:task --benchmark-columns=median,rounds`;
-the factors in parentheses are ratios within one task. Every variant does the same work: 32 seeds of AdamW, the same
-data, the same number of steps, the same evaluations.
+Run with `pytest tests/benchmarks --benchmark-enable --benchmark-json=engine.json`; the ratios are each test's
+`extra_info`. Every variant does the same work: 32 seeds of AdamW, the same data, steps and evaluations.
 """
 
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from itertools import count
 
 import pytest
@@ -84,14 +85,31 @@ def engine(task: Task, threshold: Threshold, mode: str) -> list[float]:
     return [row.final for row in run.rows()]
 
 
+ROUNDS = 7
+
+
 @pytest.mark.parametrize("task", BUILTIN, ids=lambda task: task.name)
-@pytest.mark.parametrize("variant", ["loop", "lockstep", "sequential"])
-def test_case_of_32_seeds(benchmark, task, variant):
+def test_case_of_32_seeds(benchmark, task):
+    """The three in turn, round after round, so that a machine whose speed drifts does so for all of them."""
     threshold = work(task)
-    if variant == "loop":
-        with isolated():
-            finals = benchmark.pedantic(plain_loop, (task, threshold), rounds=3, warmup_rounds=1)
-    else:
-        finals = benchmark.pedantic(engine, (task, threshold, variant), rounds=3, warmup_rounds=1)
-    assert len(finals) == len(SEEDS)
-    assert all(map(math.isfinite, finals))
+    seconds: dict[str, list[float]] = {"loop": [], "lockstep": [], "sequential": []}
+
+    def in_turn():
+        for variant, times in seconds.items():
+            started = time.perf_counter()
+            if variant == "loop":
+                with isolated():
+                    finals = plain_loop(task, threshold)
+            else:
+                finals = engine(task, threshold, variant)
+            times.append(time.perf_counter() - started)
+            assert all(map(math.isfinite, finals))
+            assert len(finals) == len(SEEDS)
+
+    benchmark.pedantic(in_turn, rounds=ROUNDS, warmup_rounds=1)
+    for variant in ("lockstep", "sequential"):
+        # A round's ratio, then the median over rounds; the first round is the warm-up.
+        ratios = [a / b for a, b in zip(seconds[variant], seconds["loop"], strict=True)][1:] or [math.nan]
+        benchmark.extra_info[f"{variant} / loop"] = round(statistics.median(ratios), 3)
+        benchmark.extra_info[f"{variant} s"] = round(statistics.median(seconds[variant]), 3)
+    benchmark.extra_info["loop s"] = round(statistics.median(seconds["loop"]), 3)

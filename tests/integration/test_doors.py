@@ -236,3 +236,21 @@ def test_a_table_and_marked_tests_run_together(project: Project) -> None:
     result = project.bench()
     assert result.outcomes == {"passed": 4}
     assert {row.recipe for row in result.rows} == {"Descent", "Marked"}
+
+
+def test_rows_of_a_parametrized_comparison_are_told_apart(project: Project) -> None:
+    project.write(
+        {
+            "test_lr.py": """
+                import pytest
+                from acme import Descent
+
+                @pytest.mark.parametrize("lr", [0.1, 0.2])
+                @pytest.mark.optbench(optimizer=Descent, tasks="bowl2")
+                def test_lr(optbench, lr):
+                    optbench.run(Descent, lr=lr)
+            """
+        }
+    )
+    result = project.bench()
+    assert {row.recipe for row in result.rows} >= {"test_lr/Descent lr=0.1", "test_lr/Descent lr=0.2"}

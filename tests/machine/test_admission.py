@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 import pytest
@@ -125,7 +125,7 @@ def test_a_built_in_task_is_admitted_on_all_seeds(task):
 
 
 def test_most_built_in_tasks_have_a_knob_with_a_direction():
-    directed = [task for task in BUILTIN if any(f.metadata["harder"] for f in task.__dataclass_fields__.values())]
+    directed = [task for task in BUILTIN if any(one.metadata["harder"] for one in fields(task))]
     assert len(directed) > len(BUILTIN) / 2
 
 
@@ -203,7 +203,7 @@ def test_admission_leaves_the_global_generators_and_modes_alone():
 
 
 MODULE = """
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.threshold import Threshold

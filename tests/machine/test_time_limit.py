@@ -80,11 +80,11 @@ def test_no_limit_touches_no_signal():
 
 
 def test_no_timer_outlives_its_block():
-    before = threading.active_count()
-    for _ in range(5):
-        with time_limit(600):
-            pass
-    assert threading.active_count() <= before + 1
+    before = set(threading.enumerate())
+    with time_limit(600):
+        (timer,) = set(threading.enumerate()) - before
+    timer.join(timeout=60)
+    assert not timer.is_alive()
 
 
 def test_an_alarm_of_somebody_else_is_handed_on():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -14,6 +15,7 @@ from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.threshold import Threshold, shipped_thresholds
 
 ENTRY_POINT_GROUP = "optbench.tasks"
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 TIERS = ("unit", "small", "full")
 
 
@@ -82,6 +84,8 @@ def _instance(found: object, where: str) -> Task:
     for attribute in ("name", "source", "horizon"):
         if not hasattr(found, attribute):
             raise OptbenchError(f"{where}: task {type(found).__name__} has no {attribute!r}")
+    if not _NAME.fullmatch(found.name):
+        raise OptbenchError(f"{where}: {found.name!r} is no name for a task; expected snake_case")
     return found
 
 
