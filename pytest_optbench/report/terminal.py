@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_optbench.words.run import Run
+from pytest_optbench.words.statistics import median
 from pytest_optbench.words.table import case_rows
 from pytest_optbench.words.verdict import Verdict, judge
 
@@ -53,6 +54,7 @@ def summary_lines(
     lines = _table(cases, verdicts, pars, width)
     lines.append(Line(""))
     lines += _not_applicable(inapplicable, width)
+    lines += _several_gradients(rows, width)
     lines += _solved(cases, verdicts, tags, width)
     lines += _next_command(cases, csv, width)
     return lines
@@ -81,18 +83,18 @@ def _table(
 
 def _cells(case: Sequence[Run], verdict: Verdict, pars: Mapping[TaskKey, float | None]) -> dict[str, str]:
     first = case[0]
-    q1, median, q3 = verdict.quartiles
+    q1, middle, q3 = verdict.quartiles
     par = pars.get((first.task, first.task_version))
-    finite = math.isfinite(median) and par is not None and median > 0
+    finite = math.isfinite(middle) and par is not None and middle > 0
     return {
         "task": first.task,
         "verdict": _verdict_word(verdict, first),
         "reached": f"{verdict.reached}/{verdict.seeds}",
-        "steps": _steps(median),
+        "steps": _steps(middle),
         "quartiles": f"{_steps(q1)}..{_steps(q3)}" if math.isfinite(q1) else "",
         "budget": str(first.budget),
         "target": f"{first.target:.4g}",
-        "speed-up": f"{par / median:.2f}x" if finite and par is not None else "",
+        "speed-up": f"{par / middle:.2f}x" if finite and par is not None else "",
     }
 
 
@@ -142,6 +144,21 @@ def _not_applicable(inapplicable: Sequence[Inapplicable], width: int) -> list[Li
         line
         for (recipe, reason), tasks in by_recipe.items()
         for line in _wrapped(f"{recipe} does not apply to {', '.join(tasks)}: {reason}", width)
+    ]
+
+
+def _several_gradients(rows: Sequence[Run], width: int) -> list[Line]:
+    """A step that evaluates several gradients is not to be compared with one that evaluates one."""
+    rates: dict[str, list[float]] = {}
+    for row in rows:
+        if row.evaluations is not None:
+            rates.setdefault(row.recipe, []).append(row.evaluations)
+    return [
+        line
+        for recipe, each in rates.items()
+        for line in _wrapped(
+            f"{recipe} evaluates {median(each):.1f} gradients in a step; its speed-up counts steps", width
+        )
     ]
 
 

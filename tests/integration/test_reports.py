@@ -296,3 +296,9 @@ def test_no_summary_without_rows(project: Project) -> None:
 @pytest.mark.parametrize("verbosity", ["-q", "-qq", "-v", "-vv"])
 def test_every_verbosity_works(project: Project, verbosity: str) -> None:
     assert project.table("Descent", "Slow").bench(verbosity).code == pytest.ExitCode.TESTS_FAILED
+
+
+def test_the_summary_says_when_a_step_evaluates_several_gradients(project: Project) -> None:
+    result = project.bench("--optbench-optimizer=torch.optim:LBFGS", "--optbench-tasks=bowl2")
+    (line,) = [line for line in summary(result.text) if line.startswith("LBFGS evaluates")]
+    assert line.endswith("gradients in a step; its speed-up counts steps")

@@ -142,5 +142,9 @@ def _pure(graph: fx.Graph) -> bool:
 
 
 def _same(left: Sequence[Tensor], right: Sequence[Tensor]) -> bool:
-    """Equal to the bit, NaN being equal to NaN."""
-    return all(torch.allclose(a, b, rtol=0, atol=0, equal_nan=True) for a, b in zip(left, right, strict=True))
+    """Equal to the bit: the sign of a zero counts, and a NaN equals itself."""
+    return all(a.dtype == b.dtype and torch.equal(_bits(a), _bits(b)) for a, b in zip(left, right, strict=True))
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.detach().reshape(-1).view(torch.uint8)
