@@ -13,8 +13,6 @@ from pytest_optbench.integration.suite import Entry
 from pytest_optbench.words.declaration import OPTIMIZER_KEYS, OptimizerDeclaration, require_kind, require_positive
 from pytest_optbench.words.errors import OptbenchError, require_known
 
-ENTRY = pytest.StashKey[dict[str, Entry]]()
-"""On a test function's parent module: the entry of each marked test, by test name."""
 _KEYS = (*OPTIMIZER_KEYS, "name", "tier", "seeds")
 
 
@@ -37,7 +35,6 @@ def parametrize(metafunc: pytest.Metafunc, session: Session) -> None:
         entry = _entry(mark, metafunc, session)
     except OptbenchError as error:
         raise MarkError(str(error)) from error
-    metafunc.definition.stash[ENTRY] = {metafunc.definition.name: entry}
     metafunc.parametrize(
         "optbench_task", [pytest.param(case, id=case.task.name) for case in entry.cases], indirect=True
     )

@@ -169,7 +169,7 @@ class Group:
             if lane.crash is None:
                 # Cloned: a seat's share of the batch lies at any offset, and the bits of some kernels depend on that.
                 own = [gradient.clone() for gradient in by_seat[seat]] if by_seat else None
-                lane.step(own, partial(self._at_seat, seat, batch))
+                lane.step(own, partial(self._at_seat, seat, batch) if lane.capabilities.needs_closure else None)
         # Contiguous: the traced gradient counts on inputs that are laid out alike at every step.
         self._memory = {name: tensor.contiguous() for name, tensor in self._next_memory.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +14,9 @@ from pytest_optbench.machine.determinism import RandomState
 from pytest_optbench.machine.recipe import Capabilities, Recipe
 from pytest_optbench.machine.tasks.task import Tensors
 from pytest_optbench.words.record import Record
+
+Evaluate = Callable[[], tuple[Tensor, list[Tensor]]]
+"""Computes loss and gradients at the present parameters."""
 
 
 class Lane:
@@ -34,6 +38,7 @@ class Lane:
         self.random: RandomState | None = None
         """The lane's own global random state, once it is known that the optimizer draws from it."""
         self.metrics: dict[str, float] = {}
+        self._leaves: list[torch.nn.Parameter] = []
         self._durations: list[float] = []
         self._guard = _Guard(self)
         self._optimizer: Any = None
@@ -46,6 +51,7 @@ class Lane:
     def build(self, initial: Tensors) -> None:
         """Make the parameters, the optimizer and the scheduler; the global random state is the lane's own here."""
         self.parameters = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in initial.items()}
+        self._leaves = list(self.parameters.values())
         with self._guard:
             self._optimizer = self.recipe.build(self.parameters.values())
             if self.recipe.scheduler is not None:
@@ -64,14 +70,14 @@ class Lane:
             with self._guard:
                 self._optimizer.eval()
 
-    def step(self, gradient: list[Tensor] | None, closure: Callable[[], tuple[Tensor, list[Tensor]]]) -> None:
-        """One optimizer step from a gradient, or from a closure that computes loss and gradient at the parameters."""
+    def step(self, gradient: list[Tensor] | None, closure: Evaluate | None) -> None:
+        """One optimizer step from a gradient, from a closure that computes one at the parameters, or from both."""
         if gradient is not None:
             self._assign(gradient)
         with self._guard:
             started = perf_counter()
-            if self.capabilities.needs_closure:
-                self._optimizer.step(lambda: self._closure(closure))
+            if closure is not None:
+                self._optimizer.step(partial(self._closure, closure))
             else:
                 self._optimizer.step()
             self._durations.append(perf_counter() - started)
@@ -104,11 +110,11 @@ class Lane:
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
     def _assign(self, gradient: list[Tensor]) -> None:
-        for parameter, value in zip(self.parameters.values(), gradient, strict=True):
+        for parameter, value in zip(self._leaves, gradient, strict=True):
             parameter.grad = value
         self.gradients += 1
 
-    def _closure(self, closure: Callable[[], tuple[Tensor, list[Tensor]]]) -> Tensor:
+    def _closure(self, closure: Evaluate) -> Tensor:
         with torch.no_grad():
             value, gradient = closure()
             self._assign(gradient)
