@@ -43,7 +43,7 @@ def mixed(project: Project) -> Project:
         ([], {"tests/test_plain.py::test_plain"}),
         (["tests"], {"tests/test_plain.py::test_plain"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(sorted(value) if isinstance(value, set) else value),
 )
 def test_what_a_command_runs(mixed: Project, arguments: list[str], expected: set[str]) -> None:
     assert set(mixed.run(*arguments).passed) == expected
