@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unittest
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -31,6 +32,14 @@ class ExpectedFailurePassed(Exception):
     """A case that is declared as an expected failure reaches the target on nearly all seeds."""
 
 
+_DODGES = (unittest.SkipTest, pytest.skip.Exception, pytest.xfail.Exception)
+"""What would have pytest pass over a test; an optimizer that raises it has crashed all the same."""
+
+
+def _dodged(case: Case, error: BaseException) -> CaseFailed:
+    return CaseFailed(f"{case.recipe.name} on {case.task.name}: step() raised {type(error).__name__}: {error}")
+
+
 def expected_failure(case: Case) -> str:
     """Why the recipe is expected to fail on the task; empty when it is not."""
     return case.recipe.expected_failures.get(case.task.name, "")
@@ -52,6 +61,8 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
         # pytest-timeout ends a test by pytest.fail; whatever else is no Exception came out of the optimizer.
         rows = run.rows("timeout" if isinstance(error, pytest.fail.Exception) else "crashed")
         _store(item, case, rows, judge(rows), "failed")
+        if isinstance(error, _DODGES):
+            raise _dodged(case, error) from error
         raise
     rows = run.rows("timeout")
     verdict = judge(rows)
@@ -67,6 +78,8 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
             f"raised by {case.recipe.path} on {case.task.name}@{case.task.version}, seed {seed}, step {step}"
             f" ({verdict.outcomes['crashed']} of {verdict.seeds} seeds crashed)"
         )
+        if isinstance(run.crash, _DODGES):
+            raise _dodged(case, run.crash) from run.crash
         raise pruned(run.crash)
     return rows, verdict
 

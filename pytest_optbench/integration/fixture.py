@@ -20,9 +20,10 @@ from pytest_optbench.integration.execution import (
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import Recipe, validate
+from pytest_optbench.machine.recipe import Recipe, declared
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.declaration import OptimizerDeclaration
+from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import SignTest, sign_test
 from pytest_optbench.words.verdict import Verdict
@@ -108,9 +109,14 @@ class Benchmark:
             return self._own
         label = name or (optimizer if isinstance(optimizer, str) else getattr(optimizer, "__name__", "other"))
         label = label.rpartition(":")[2]
+        label = label if label.isidentifier() else "other"
         what = (optimizer, hyperparameters)
         if label not in self._others:
-            self._others[label] = what, self._execute(self._other(optimizer, label, hyperparameters))
+            try:
+                case = self._other(optimizer, label, hyperparameters)
+            except OptbenchError as error:
+                pytest.fail(str(error), pytrace=False)
+            self._others[label] = what, self._execute(case)
         known, result = self._others[label]
         if known != what:
             raise ValueError(f"optbench.run: {label!r} has been run with other hyperparameters here; give name='...'")
@@ -122,8 +128,10 @@ class Benchmark:
         )
         suite = self._session.suite
         recipe = load_recipe(declaration, root=suite.root, tasks=suite.tasks)
-        capabilities = validate(recipe)
-        recipe = replace(recipe, name=" ".join([f"{self.recipe.name}/{label}", *_other_parameters(self._item)]))
+        capabilities = declared(recipe)
+        test = getattr(self._item, "originalname", self.recipe.name)
+        owner = self.recipe.name if self.recipe.name == test else f"{self.recipe.name}.{test}"
+        recipe = replace(recipe, name=" ".join([f"{owner}/{label}", *_other_parameters(self._item)]))
         return suite.case(recipe, capabilities, self.task, len(self.case.seeds))
 
     def _execute(self, case: Case) -> CaseResult:
@@ -139,7 +147,9 @@ def _other_parameters(item: pytest.Item) -> list[str]:
 
 
 def requested_task(request: pytest.FixtureRequest) -> Task:
-    """The task behind the parameter of this test."""
+    """The task behind the parameter of this test; skips a test that asks for it without the mark, while idle."""
+    if not hasattr(request, "param"):
+        pytest.skip("needs --optbench, and the mark optbench")
     case: Case = request.param
     request.node.stash[CASE] = case
     return case.task

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
@@ -34,8 +36,16 @@ class Session:
     suite: Suite
     anchor: Path | None
     notices: tuple[str, ...]
+    csv: Path | None = None
+    """Where the runs table goes, as an absolute path: an optimizer may change the folder."""
     marked: dict[str, pytest.Mark] = field(default_factory=dict)
     """The mark behind each recipe of a test, by name of the recipe."""
+
+    @property
+    def command(self) -> str:
+        """The command that makes this session's cases again, without what selects among them."""
+        optimizers = [f"--optbench-optimizer {shlex.quote(text)}" for text in self.settings.optimizer]
+        return " ".join(["pytest --optbench", *optimizers])
 
     def header(self) -> list[str]:
         """Lines for pytest's header."""
@@ -62,18 +72,33 @@ def start(config: pytest.Config) -> Session:
         or (table.optimizers if table else ())
     )  # fmt: skip
     if not declarations:
-        _require_marks(root, folders[-1], table)
+        _require_marks(config, table)
     modules = _task_modules(table) if table else []
     tasks = all_tasks(modules, _tasks_of_hooks(config), root=table.path.parent if table else root)
     suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
     notices = []
+    csv = _path_of("csv", config, settings, table)
     if not is_worker(config):
-        _check_csv(settings)
-        notices = list(_baseline_notices(settings, table.path.parent if table else root))
+        _check_csv(csv, settings)
+        notices = list(_baseline_notices(_path_of("baseline", config, settings, table), settings))
     if anchor is not None:
         _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
-    return Session(settings, suite, anchor, tuple(notices))
+    return Session(settings, suite, anchor, tuple(notices), csv)
+
+
+def _path_of(name: str, config: pytest.Config, settings: Settings, table: Table | None) -> Path | None:
+    """A path among the settings: relative to the file that names it, or to where one stands on the command line."""
+    text = getattr(settings, name)
+    if not text:
+        return None
+    source = settings.sources[name]
+    folder = config.invocation_params.dir
+    if config.inipath is not None and source.startswith(f"{config.inipath.name}: optbench_"):
+        folder = config.inipath.parent
+    elif table is not None and source == f"{table.path.name}: {name}":
+        folder = table.path.parent
+    return Path(folder, text).resolve()
 
 
 def _task_modules(table: Table) -> list[str]:
@@ -86,7 +111,11 @@ def _task_modules(table: Table) -> list[str]:
 
 
 def _tasks_of_hooks(config: pytest.Config) -> Iterator[Task]:
-    for tasks in config.pluginmanager.hook.pytest_optbench_tasks(config=config):
+    try:
+        found = config.pluginmanager.hook.pytest_optbench_tasks(config=config)
+    except Exception as error:
+        raise OptbenchError(f"hook pytest_optbench_tasks raised {type(error).__name__}: {error}") from error
+    for tasks in found:
         require_kind(tasks, list, where="hook pytest_optbench_tasks: what it returns")
         yield from tasks
 
@@ -95,7 +124,7 @@ def _anchor(config: pytest.Config, table: Table | None, *, by_option: bool) -> P
     """The file whose collection yields the cases: the table's, else pytest's ini file, else one of our own."""
     if table is not None and (table.optimizers or not by_option):
         return table.path
-    if config.inipath is not None:
+    if config.inipath is not None and config.inipath.is_file():
         return config.inipath
     return OWN_ANCHOR
 
@@ -123,14 +152,18 @@ def _collect_anchor(config: pytest.Config, anchor: Path, *, by_option: bool) -> 
         config.args.append(str(anchor))
 
 
-def _require_marks(root: Path, folder: Path, table: Table | None) -> None:
-    """Raise, with what to try, when no test of the repository mentions the mark."""
+def _require_marks(config: pytest.Config, table: Table | None) -> None:
+    """Raise, with what to try, when no test of the repository, or of the paths given, mentions the mark."""
+    root = config.rootpath
+    given = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
+    elsewhere = [path for path in given if path.exists() and not path.is_relative_to(root)]
     classes = []
-    for path in _python_files(root):
+    for path in itertools.chain(_python_files(root), *map(_python_files, elsewhere)):
         text = path.read_text(encoding="utf-8", errors="replace")
         if "mark.optbench" in text:
             return
-        classes += [f"{_module_name(path, root)}:{name}" for name in _optimizer_classes(text)]
+        if path.is_relative_to(root) and (module := _module_name(path, root)):
+            classes += [f"{module}:{name}" for name in _optimizer_classes(text)]
     missing = f"{table.path.name} names no optimizer" if table else "no [tool.optbench] table, no marked test"
     example = classes[0] if classes else "torch.optim:AdamW"
     found = f" Optimizers found here: {', '.join(sorted(classes)[:8])}." if classes else ""
@@ -141,6 +174,9 @@ def _require_marks(root: Path, folder: Path, table: Table | None) -> None:
 
 
 def _python_files(root: Path) -> Iterator[Path]:
+    if root.is_file():
+        yield root
+        return
     for path in sorted(root.iterdir()):
         if path.name.startswith(".") or path.name in _SKIPPED_FOLDERS or path.is_symlink():
             continue
@@ -171,31 +207,32 @@ def _module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _check_csv(settings: Settings) -> None:
-    if not settings.csv:
+def _check_csv(path: Path | None, settings: Settings) -> None:
+    where, text = settings.sources["csv"], settings.csv
+    if path is None:
         return
-    path = Path(settings.csv)
-    where = settings.sources["csv"]
     if path.is_dir():
-        raise OptbenchError(f"{where}: {path} is a folder; expected a file")
+        raise OptbenchError(f"{where}: {text} is a folder; expected a file")
     if not path.parent.is_dir():
-        raise OptbenchError(f"{where}: folder {path.parent} does not exist")
+        raise OptbenchError(f"{where}: folder {Path(text).parent} does not exist")
     try:
         with path.open("a"):
             pass
         if path.stat().st_size == 0:
             path.unlink()
     except OSError as error:
-        raise OptbenchError(f"{where}: cannot write {path} ({error.strerror})") from error
+        raise OptbenchError(f"{where}: cannot write {text} ({error.strerror})") from error
 
 
-def _baseline_notices(settings: Settings, root: Path) -> Iterator[str]:
-    if not settings.baseline:
+def _baseline_notices(path: Path | None, settings: Settings) -> Iterator[str]:
+    where = settings.sources["baseline"]
+    if path is None:
         return
-    path = root / settings.baseline
     if path.exists():
         read_runs(path)
         yield f"optbench: baseline {settings.baseline} is readable; this version does not compare yet: absolute gate"
+    elif where.startswith("--"):
+        raise OptbenchError(f"{where}: {path} does not exist")
     else:
         yield f"optbench: baseline {settings.baseline} does not exist yet: every case is new, absolute gate"
 

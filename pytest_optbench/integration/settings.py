@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -46,9 +45,6 @@ def resolve(config: pytest.Config, table: Table | None) -> Settings:
         value, source = _lookup(option, config, entries, place)
         values[option.name] = _checked(option, value, source)
         sources[option.name] = source
-    if table is not None and values["csv"] and sources["csv"] == f"{place}: csv":
-        # A path in a file is relative to that file, one on the command line to where one stands.
-        values["csv"] = os.path.relpath(table.path.parent / values["csv"], config.invocation_params.dir)
     return Settings(**values, sources=sources)
 
 

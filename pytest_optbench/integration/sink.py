@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str, int]
 _NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
-"""Exit codes of a session that, without rows, has nothing to replace an earlier CSV with."""
 
 
 class Sink:
@@ -32,7 +32,7 @@ class Sink:
         self.session = session
         self.rows: dict[Key, list[Run]] = {}
         self.planned: dict[str, list[Run]] = {}
-        self.journal = Journal(Path(session.settings.csv)) if session.settings.csv and not _dry(config) else None
+        self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.error = ""
         self._stamp = {
             "git_sha": git_sha(config.rootpath),
@@ -42,7 +42,7 @@ class Sink:
     def pytest_report_header(self) -> str | None:
         if self.journal is None or self.journal.recovered is None:
             return None
-        return f"optbench: an earlier session died; its rows are in {self.journal.recovered}"
+        return f"optbench: an earlier session died; its rows are in {self.journal.recovered.name}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         planned = getattr(report, "optbench_planned", None)
@@ -70,15 +70,20 @@ class Sink:
         return [row for rows in self.rows.values() for row in rows]
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        ran = self.rows or exitstatus not in _NOTHING_RAN
-        if self.journal is not None and ran:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.journal is None:
+            return
+        # A session that measured nothing has nothing to replace an earlier CSV with.
+        empty = not self.rows and (self.journal.target.exists() or session.exitstatus in _NOTHING_RAN)
+        if not empty:
             try:
                 write_atomically(self.journal.target, to_csv(self.all_rows()))
             except OSError as error:
                 self.error = (
                     f"optbench: cannot write {self.journal.target} ({error}); the rows are in {self.journal.path}"
                 )
+                if session.exitstatus == pytest.ExitCode.OK:
+                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
             else:
                 self.journal.close()
 
@@ -102,6 +107,7 @@ class Sink:
             inapplicable=inapplicable,
             width=terminalreporter._tw.fullwidth,
             csv=self.session.settings.csv,
+            command=self.session.command,
         ):
             terminalreporter.write_line(line.text, **line.markup)
 
@@ -119,7 +125,8 @@ class Journal:
         self.recovered = self._recover()
 
     def append(self, rows: list[Run]) -> None:
-        with self.path.open("a", encoding="utf-8") as file:
+        # What cannot be written here is still in memory, and the end of the session tells of it.
+        with suppress(OSError), self.path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
 
     def close(self) -> None:
@@ -130,16 +137,25 @@ class Journal:
             return None
         rows: dict[tuple[Any, ...], Run] = {}
         for line in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                run = Run(**json.loads(line))
-            except (json.JSONDecodeError, TypeError):
-                continue  # the line that the dying process was writing
-            rows[run.recipe, run.task, run.task_version, run.seed] = run
+            run = _run_of(line)
+            if run is not None:
+                rows[run.recipe, run.task, run.task_version, run.seed] = run
         stamp = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
         recovered = self.target.with_name(f"{self.target.stem}.recovered-{stamp}.csv")
         write_atomically(recovered, to_csv(rows.values()))
         self.path.unlink()
         return recovered
+
+
+def _run_of(line: str) -> Run | None:
+    """The row of a line of the journal; None for the one that the dying process was writing, or any other damage."""
+    try:
+        run = Run(**json.loads(line))
+        to_csv([run])
+    except (ValueError, TypeError):
+        return None
+    keys = (run.recipe, run.task, run.task_version, run.seed)
+    return run if [type(key) for key in keys] == [str, str, int, int] else None
 
 
 def _dry(config: pytest.Config) -> bool:

@@ -11,7 +11,7 @@ import torch
 from pytest_optbench.integration.settings import Settings
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, validate
+from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared
 from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_shapes
 from pytest_optbench.words.declaration import OptimizerDeclaration
@@ -59,7 +59,7 @@ class Suite:
     def entry(self, declaration: OptimizerDeclaration, tier: str | None = None, seeds: int | None = None) -> Entry:
         """Load and validate a declaration, and make its cases."""
         recipe = load_recipe(declaration, root=self.root, tasks=self.tasks)
-        capabilities = validate(recipe)
+        capabilities = declared(recipe)
         cases, inapplicable = [], {}
         selected = self._selected(recipe, tier)
         for task in selected:
@@ -114,8 +114,8 @@ class Suite:
     def _check_device(self) -> None:
         device, where = self.settings.device, self.settings.sources["device"]
         try:
-            torch.empty(1, device=device)
-        except (RuntimeError, AssertionError) as error:
+            torch.ones(1, device=device).item()
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
             raise OptbenchError(f"{where}: device {device!r} cannot be used: {reason}") from error
 

@@ -58,11 +58,20 @@ def isolated(threads: int = 1) -> Iterator[None]:
     old_threads = torch.get_num_threads()
     old_dtype = torch.get_default_dtype()
     old_grad = torch.is_grad_enabled()
+    old_precision = torch.get_float32_matmul_precision()
+    old_deterministic = torch.are_deterministic_algorithms_enabled()
+    old_warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    torch.use_deterministic_algorithms(False)
+    torch.set_flush_denormal(False)  # there is no way to ask for the old value; this is torch's default
     try:
         yield
     finally:
+        torch.set_flush_denormal(False)
+        torch.use_deterministic_algorithms(old_deterministic, warn_only=old_warn_only)
+        torch.set_float32_matmul_precision(old_precision)
         torch.set_grad_enabled(old_grad)
         torch.set_default_dtype(old_dtype)
         torch.set_num_threads(old_threads)

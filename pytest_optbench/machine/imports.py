@@ -14,7 +14,7 @@ from pytest_optbench.words.errors import OptbenchError, nearest
 def load_object(path: str, *, where: str, root: Path | None = None) -> object:
     """The object that `module:name` names; `name` may have dots. `where` begins the sentence of an error."""
     module_name, separator, qualified = path.partition(":")
-    if not separator or not module_name or not qualified:
+    if not separator or not all(map(str.isidentifier, f"{module_name}.{qualified}".split("."))):
         raise OptbenchError(f"{where}: {path!r} names nothing; expected module:name, as in 'acme.optim:AcmeAdamW'")
     found: object = load_module(module_name, where=where, root=root)
     for part in qualified.split("."):
@@ -27,7 +27,7 @@ def load_object(path: str, *, where: str, root: Path | None = None) -> object:
 def load_module(name: str, *, where: str, root: Path | None = None) -> ModuleType:
     """Import a module. One that is not installed is looked for in `root` and `root/src`, where a repository has it."""
     top = name.partition(".")[0]
-    if root is not None and importlib.util.find_spec(top) is None:
+    if root is not None and top not in sys.modules and importlib.util.find_spec(top) is None:
         folders = [folder for folder in (root, root / "src") if _provides(folder, top)]
         sys.path[:0] = [str(folder) for folder in folders]
     try:
@@ -37,7 +37,7 @@ def load_module(name: str, *, where: str, root: Path | None = None) -> ModuleTyp
             hint = "" if error.name != top else "; is its package installed?"
             raise OptbenchError(f"{where}: no module named {error.name!r}{hint}") from error
         raise OptbenchError(f"{where}: importing {name!r} failed: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise OptbenchError(f"{where}: importing {name!r} failed: {type(error).__name__}: {error}") from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -63,7 +63,7 @@ class Recipe:
 
     @property
     def hyperparameters_json(self) -> str:
-        return json.dumps(self.hyperparameters, sort_keys=True, default=repr)
+        return json.dumps(self.hyperparameters, sort_keys=True, default=_spelled)
 
     def build(self, parameters: Iterable[torch.Tensor], **overrides: Any) -> Optimizer:
         """A fresh optimizer over `parameters`; `overrides` go on top of the recipe's hyperparameters."""
@@ -94,9 +94,14 @@ class Capabilities:
     train_eval: bool
 
 
-@isolated()
 def validate(recipe: Recipe) -> Capabilities:
-    """Build the recipe once on a toy problem; what it can do. Raises OptbenchError for one that cannot be built.
+    """What the recipe can do: `declared`, then `probed`."""
+    return probed(recipe, declared(recipe))
+
+
+@isolated()
+def declared(recipe: Recipe) -> Capabilities:
+    """What claims, signatures and constructors tell; no step is taken. OptbenchError for what cannot be built.
 
     Called before anything runs, so that a hyperparameter the constructor refuses costs a sentence, not a suite.
     """
@@ -129,15 +134,32 @@ def validate(recipe: Recipe) -> Capabilities:
                 f"{type(error).__name__}: {error}"
             ) from error
     _check_scheduler(recipe, shape)
-    needs_closure, gradient_first = _probe_closure(recipe, shape)
     optimizer = recipe.build([_parameter(shape)])
+    closure = recipe.claims.get("needs_closure", bool(_required_arguments(optimizer.step)))
     modes = callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None))
     return Capabilities(
         dimensions=dimensions,
-        needs_closure=needs_closure,
-        gradient_before_closure=gradient_first,
+        needs_closure=closure,
+        gradient_before_closure=False,
         train_eval=bool(recipe.claims.get("train_eval", modes)),
     )
+
+
+@isolated()
+def probed(recipe: Recipe, capabilities: Capabilities) -> Capabilities:
+    """What steps on a toy quadratic add: is a closure needed, and does step(closure) expect gradients beforehand?
+
+    Runs the user's step(), which may hang or end the process: to be called where a case is run, not before.
+    """
+    dimensions = capabilities.dimensions
+    shape = _PROBE_SHAPES[2 if 2 in dimensions else min(dimensions)]
+    needed = capabilities.needs_closure
+    if not needed and "needs_closure" not in recipe.claims:
+        needed = not _tries(recipe, shape, prepared=True, closure=False) and _tries(
+            recipe, shape, prepared=True, closure=True
+        )
+    first = needed and not _tries(recipe, shape, prepared=False, closure=True)
+    return replace(capabilities, needs_closure=needed, gradient_before_closure=first)
 
 
 def _check_hyperparameters(recipe: Recipe) -> None:
@@ -189,17 +211,6 @@ def _check_scheduler(recipe: Recipe, shape: tuple[int, ...]) -> None:
         )
 
 
-def _probe_closure(recipe: Recipe, shape: tuple[int, ...]) -> tuple[bool, bool]:
-    """Does step() need a closure, and does step(closure) need gradients beforehand?"""
-    declared = recipe.claims.get("needs_closure")
-    needed = bool(_required_arguments(recipe.build([_parameter(shape)]).step)) if declared is None else declared
-    if declared is None and not needed:
-        needed = not _tries(recipe, shape, prepared=True, closure=False) and _tries(
-            recipe, shape, prepared=True, closure=True
-        )
-    return needed, needed and not _tries(recipe, shape, prepared=False, closure=True)
-
-
 def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: bool) -> bool:
     """Do two steps on a toy quadratic, with or without gradients and closure, run and move the parameter?"""
     parameter = _parameter(shape)
@@ -234,6 +245,13 @@ def _required_arguments(function: Callable[..., object]) -> list[str]:
 def _parameter(shape: tuple[int, ...]) -> torch.nn.Parameter:
     values = torch.linspace(0.5, 1.5, max(torch.Size(shape).numel(), 1)).reshape(shape)
     return torch.nn.Parameter(values)
+
+
+def _spelled(value: object) -> str:
+    """A value that JSON has no word for, without an address that differs from process to process."""
+    if " at 0x" not in (text := repr(value)):
+        return text
+    return getattr(value, "__qualname__", type(value).__qualname__)
 
 
 def _call(options: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+REPEAT_SECONDS = 1.0
+
 
 class TimeLimitExceeded(BaseException):
     """Raised inside the block when its time is up. Not an Exception, so that an optimizer's `except` lets it pass."""
@@ -27,26 +29,28 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         yield
         return
     expired = threading.Event()
-    over = threading.Lock()
-    finished = False
+    over = threading.Event()
+    lock = threading.Lock()
     deliver, restore = _delivery(expired)
 
-    def expire() -> None:
-        with over:
-            if not finished:
-                expired.set()
-                deliver()
+    def watch() -> None:
+        wait = seconds
+        # Again and again, for a block that catches whatever is raised in it.
+        while not over.wait(wait):
+            with lock:
+                if not over.is_set():
+                    expired.set()
+                    deliver()
+            wait = REPEAT_SECONDS
 
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
-    timer.start()
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     finally:
         try:
-            timer.cancel()
-            with over:
-                finished = True
+            with lock:
+                over.set()
         finally:
             restore()
 
@@ -65,7 +69,6 @@ def _delivery(expired: threading.Event) -> tuple[Callable[[], None], Callable[[]
 
     def on_alarm(number: int, frame: FrameType | None) -> None:
         if expired.is_set():
-            expired.clear()
             raise TimeLimitExceeded
         if callable(previous):  # somebody else's alarm, such as pytest-timeout's
             previous(number, frame)

@@ -47,6 +47,7 @@ def summary_lines(
     inapplicable: Sequence[Inapplicable] = (),
     width: int = 80,
     csv: str = "",
+    command: str = "pytest --optbench",
 ) -> list[Line]:
     """The whole summary. `pars` has the reference's median steps and `tags` the tags, by (task, version)."""
     cases = list(case_rows(rows).values())
@@ -56,7 +57,7 @@ def summary_lines(
     lines += _not_applicable(inapplicable, width)
     lines += _several_gradients(rows, width)
     lines += _solved(cases, verdicts, tags, width)
-    lines += _next_command(cases, csv, width)
+    lines += _next_command(cases, csv, command, width)
     return lines
 
 
@@ -180,10 +181,10 @@ def _solved(
     return lines
 
 
-def _next_command(cases: Sequence[Sequence[Run]], csv: str, width: int) -> list[Line]:
-    hints = [("runs table", csv) if csv else ("keep the numbers", "pytest --optbench --optbench-csv results.csv")]
+def _next_command(cases: Sequence[Sequence[Run]], csv: str, command: str, width: int) -> list[Line]:
+    hints = [("runs table", csv) if csv else ("keep the numbers", f"{command} --optbench-csv results.csv")]
     if any(case[0].verdict == "failed" for case in cases):
-        hints.append(("run the failures alone", "pytest --optbench --lf"))
+        hints.append(("run the failures alone", f"{command} --lf"))
     lines: list[Line] = []
     for purpose, text in hints:
         # Paths and commands are copied: one that does not fit gets a line of its own, and is never broken.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from pytest_optbench.words.errors import OptbenchError, require_known
 
@@ -130,7 +131,7 @@ CHECKS: tuple[str, ...] = (
 """Names of the contract's checks; `expected_failures` may list them beside tasks."""
 
 
-def validate_claims(claims: Mapping[str, object], *, where: str) -> None:
+def validate_claims(claims: Mapping[str, Any], *, where: str) -> None:
     """Raise OptbenchError for a claim outside the vocabulary or of the wrong type."""
     for key, value in claims.items():
         require_known(key, CLAIMS, where=where, what="claim")
@@ -138,5 +139,8 @@ def validate_claims(claims: Mapping[str, object], *, where: str) -> None:
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             expected = " or ".join(kind.__name__ for kind in types)
             raise OptbenchError(f"{where}: claim {key!r} ({meaning}) is {value!r}; expected {expected}")
+        dimensions = claims.get("no_ndim", ())
+        if key == "no_ndim" and not set(map(repr, dimensions)) <= set("01234"):
+            raise OptbenchError(f"{where}: claim 'no_ndim' is {value!r}; expected whole numbers from 0 to 4")
         if key in _CHOICES:
             require_known(str(value), _CHOICES[key], where=where, what=f"value of claim {key!r}:")

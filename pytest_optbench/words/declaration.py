@@ -98,7 +98,7 @@ def _read(path: Path, keys: tuple[str, ...]) -> Table | None:
     if not path.is_file():
         return None
     try:
-        content: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        content: Any = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptbenchError(f"{path.name}: not valid TOML: {error}") from error
     for key in keys:

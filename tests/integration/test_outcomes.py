@@ -178,3 +178,49 @@ def test_junit_counts_a_case_that_fails_as_a_failure(project: Project, optimizer
     (case,) = result.junit.values()
     assert [type(entry) for entry in case.result] == [kind]
     assert Error not in map(type, case.result)
+
+
+def test_a_session_that_measures_nothing_leaves_an_earlier_csv_alone(project: Project) -> None:
+    project.table("Descent").bench()
+    before = (project.folder / "rows.csv").read_bytes()
+    project.run("--optbench", "--optbench-csv=rows.csv", "-k", "no_such_case")
+    assert (project.folder / "rows.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("raised", ["unittest.SkipTest('no gpu')", "pytest.skip.Exception('no gpu')"])
+def test_an_optimizer_that_skips_has_crashed(project: Project, raised: str) -> None:
+    project.write(
+        {
+            "dodge.py": f"""
+                import unittest
+                import pytest
+                import torch
+
+                class Dodge(torch.optim.SGD):
+                    def step(self, closure=None):
+                        raise {raised}
+            """
+        }
+    )
+    result = project.bench("--optbench-optimizer=dodge:Dodge", "--optbench-tasks=bowl2")
+    assert result.outcomes == {"failed": 1}
+    assert {row.outcome for row in result.rows} == {"crashed"}
+
+
+def test_an_optimizer_that_hangs_in_its_first_step_is_ended_by_the_time_limit(project: Project) -> None:
+    project.write(
+        {
+            "hang.py": """
+                import torch
+
+                class Hang(torch.optim.SGD):
+                    def step(self, closure=None):
+                        while True:
+                            sum(range(1000))
+            """
+        }
+    )
+    result = project.bench(
+        "--optbench-optimizer=hang:Hang", "--optbench-tasks=bowl2", "--optbench-timeout=0.2", "--optbench-seeds=2"
+    )
+    assert {row.outcome for row in result.rows} == {"timeout"}

@@ -90,3 +90,13 @@ def test_a_block_begins_with_its_threads_and_float32():
             assert surroundings()[:2] == (1, torch.float32)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+def test_numerical_modes_are_fixed_inside_and_put_back_outside():
+    torch.use_deterministic_algorithms(True)
+    try:
+        with isolated():
+            assert not torch.are_deterministic_algorithms_enabled()
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)

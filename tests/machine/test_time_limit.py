@@ -96,3 +96,17 @@ def test_an_alarm_of_somebody_else_is_handed_on():
     finally:
         signal.signal(signal.SIGALRM, before)
     assert heard == [signal.SIGALRM]
+
+
+def test_a_block_that_catches_everything_is_ended_by_the_next_delivery(monkeypatch):
+    monkeypatch.setattr("pytest_optbench.machine.time_limit.REPEAT_SECONDS", 0.05)
+
+    def stubborn():
+        with contextlib.suppress(BaseException):
+            while True:
+                sum(range(1000))
+        while True:
+            sum(range(1000))
+
+    with pytest.raises(TimeLimitExceeded), time_limit(0.05):
+        stubborn()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -16,7 +16,7 @@ from pytest_optbench.machine.engine.batched import Batched
 from pytest_optbench.machine.engine.group import Group, Placement, SharedRandomness
 from pytest_optbench.machine.engine.lane import Lane
 from pytest_optbench.machine.environment import environment, peak_bytes
-from pytest_optbench.machine.recipe import Capabilities, Recipe
+from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.record import Record
@@ -74,13 +74,18 @@ class CaseRun:
 
     def run(self) -> None:
         """Run all seeds; never raises what the optimizer raises (see `crash`)."""
-        case = self.case
         try:
-            with isolated(), torch.no_grad(), time_limit(case.timeout):
+            with isolated(), torch.no_grad(), time_limit(self.case.timeout):
+                case = self._probed()
                 for start in range(0, len(case.seeds), case.group_size):
                     self._run_group(case.seeds[start : start + case.group_size])
         except TimeLimitExceeded:
             self.timed_out = True
+
+    def _probed(self) -> Case:
+        """The case, with what only steps can tell of its optimizer."""
+        self.case = replace(self.case, capabilities=probed(self.case.recipe, self.case.capabilities))
+        return self.case
 
     def _run_group(self, seeds: Sequence[int]) -> None:
         case = self.case

@@ -84,6 +84,10 @@ def _instance(found: object, where: str) -> Task:
     for attribute in ("name", "source", "horizon"):
         if not hasattr(found, attribute):
             raise OptbenchError(f"{where}: task {type(found).__name__} has no {attribute!r}")
+    if found.tier not in TIERS:
+        raise OptbenchError(f"{where}: task {found.name} is of tier {found.tier!r}; expected one of {', '.join(TIERS)}")
+    if not isinstance(found.tags, frozenset):
+        raise OptbenchError(f"{where}: the tags of task {found.name} are {found.tags!r}; expected a frozenset")
     if not _NAME.fullmatch(found.name):
         raise OptbenchError(f"{where}: {found.name!r} is no name for a task; expected snake_case")
     return found
