@@ -11,6 +11,7 @@ import pytest
 import torch
 from project import Project
 
+from pytest_optbench import SUITE_VERSION
 from pytest_optbench.words.run import COLUMNS, OUTCOMES, column_documentation
 
 
@@ -302,3 +303,9 @@ def test_the_summary_says_when_a_step_evaluates_several_gradients(project: Proje
     result = project.bench("--optbench-optimizer=torch.optim:LBFGS", "--optbench-tasks=bowl2")
     (line,) = [line for line in summary(result.text) if line.startswith("LBFGS evaluates")]
     assert line.endswith("gradients in a step; its speed-up counts steps")
+
+
+def test_pandas_takes_the_version_of_the_suite_for_text(project: Project) -> None:
+    project.table("Descent").bench()
+    (suite,) = set(pd.read_csv(project.folder / "rows.csv")["suite"])
+    assert suite == f"optbench-{SUITE_VERSION}"

@@ -166,7 +166,7 @@ class CaseRun:
 def blank_row(case: Case, seed: int, **measured: object) -> Run:
     """The row of a run of the case with all that is known before it starts, and what was `measured`."""
     fields: dict[str, object] = {
-        "suite": pytest_optbench.SUITE_VERSION,
+        "suite": f"optbench-{pytest_optbench.SUITE_VERSION}",  # not a number to whoever reads the CSV
         "task": case.task.name,
         "task_version": case.task.version,
         "tier": case.task.tier,

@@ -46,7 +46,7 @@ def test_a_row_says_what_was_run():
     row = case.rows()[0]
     found = {name: getattr(row, name) for name in COLUMNS}
     expected = {
-        "suite": SUITE_VERSION,
+        "suite": f"optbench-{SUITE_VERSION}",
         "task": "rich",
         "task_version": 1,
         "tier": "unit",
