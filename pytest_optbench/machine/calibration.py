@@ -17,16 +17,16 @@ import torch
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.engine.batched import Batched
 from pytest_optbench.machine.recipe import validate
-from pytest_optbench.machine.references import LEARNING_RATES, PAR, REFERENCES, reference_recipe
+from pytest_optbench.machine.references import PAR, REFERENCES, reference_recipe
+from pytest_optbench.machine.search import LEARNING_RATES
 from pytest_optbench.machine.tasks.task import Task, instance
 from pytest_optbench.machine.trials import Trial, run_trials
+from pytest_optbench.machine.tuning import TUNING_SEEDS
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.statistics import median, quantile
 from pytest_optbench.words.threshold import Threshold
 from pytest_optbench.words.verdict import ALMOST_ALL
 
-TUNING_SEEDS = tuple(range(1_000_000, 1_000_003))
-"""Disjoint from every scoring seed, here and in the gate (which counts from 0)."""
 SEED_SETS = (tuple(range(32)), tuple(range(2_000_000, 2_000_032)))
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
 _FLOOR_REFERENCES = ("SGD-momentum", "AdamW", "NAdam")

@@ -36,7 +36,10 @@ class Recipe:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Named sets of options on top of `hyperparameters`, which the contract covers too."""
-    search: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] | None = None
+    """Spaces of what is tuned; None leaves it to the default, an empty one leaves nothing open."""
+    tuned: bool = False
+    """Do `hyperparameters` hold values that tuning has chosen?"""
     scheduler: SchedulerFactory | None = None
     tasks: str = ""
     """Expression that selects tasks; empty means all of the tier."""
@@ -59,7 +62,7 @@ class Recipe:
 
     @property
     def regime(self) -> Regime:
-        return "fixed" if self.hyperparameters else "default"
+        return "tuned" if self.tuned else "fixed" if self.hyperparameters else "default"
 
     @property
     def hyperparameters_json(self) -> str:

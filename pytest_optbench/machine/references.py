@@ -12,9 +12,6 @@ import torch
 from pytest_optbench.machine.recipe import Recipe
 from pytest_optbench.words.errors import OptbenchError, require_known
 
-LEARNING_RATES: tuple[float, ...] = tuple(float(f"{10 ** (k / 2):.3g}") for k in range(-10, 3))
-"""Half-decades from 1e-5 to 1e1, three digits each."""
-
 PAR = "AdamW"
 """The reference whose median steps are called par, and that sets the budget where it reaches the target."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from pytest_optbench.machine.engine.batched import Batched
+from pytest_optbench.machine.engine.crew import Separate
 from pytest_optbench.machine.engine.group import Group, Placement
 from pytest_optbench.machine.engine.lane import Lane
 from pytest_optbench.machine.recipe import Capabilities, Recipe
@@ -59,8 +60,8 @@ def run_trials(
         Lane(seed, recipe, capabilities, Record(target, budget, eval_every, optimum=task.optimum, window=task.window))
         for recipe, capabilities, seed in lanes
     ]
-    Group(task, batched, running, _PLACEMENT, own_random=own_random).run()
+    Group(task, batched, [Separate(running)], _PLACEMENT, own_random=own_random).run()
     for lane in running:
-        if lane.crash is not None:
-            raise lane.crash
+        if lane.instance.crash is not None:
+            raise lane.instance.crash
     return [Trial(lane.recipe, lane.seed, tuple(lane.record.steps), tuple(lane.record.values)) for lane in running]

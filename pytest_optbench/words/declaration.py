@@ -34,7 +34,8 @@ class OptimizerDeclaration:
     optimizer: Any
     """`module:name`, or in a mark the class or factory itself. The key is `class` in a table."""
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] | None = None
+    """None where nothing is said of it: then an unset learning rate is open."""
     configurations: Mapping[str, Any] = field(default_factory=dict)
     family: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +50,7 @@ class OptimizerDeclaration:
             raise OptbenchError(
                 f"{self.where}: {self.name!r} is no name for an optimizer; expected letters, digits and any of _ . + -"
             )
-        for key in ("hyperparameters", "search", "configurations", "claims", "expected_failures"):
+        for key in ("hyperparameters", "configurations", "claims", "expected_failures"):
             require_kind(getattr(self, key), dict, where=f"{self.where}: {key}")
         for key in ("family", "reference", "tasks"):
             require_kind(getattr(self, key), str, where=f"{self.where}: {key}")
@@ -60,7 +61,9 @@ class OptimizerDeclaration:
         if self.family:
             require_known(self.family, FAMILIES, where=self.where, what="family")
         validate_claims(self.claims, where=self.where)
-        for name, space in self.search.items():
+        if self.search is not None:
+            require_kind(self.search, dict, where=f"{self.where}: search")
+        for name, space in (self.search or {}).items():
             require_kind(space, dict, where=f"{self.where}: search.{name}")
             for key in space:
                 require_known(key, _SEARCH_KEYS, where=f"{self.where}: search.{name}", what="key")

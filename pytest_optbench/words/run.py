@@ -35,6 +35,7 @@ class Run:
     hyperparameters: str = _column(
         "what was set or tuned, as JSON; the class's own defaults are left out", default="{}"
     )
+    trial: int = _column("1 for a run of tuning, which no verdict counts; else 0", default=0)
     seed: int = _column("seed of the run", default=0)
     budget: int = _column("steps within which the target must be reached", unit="steps", default=0)
     eval_every: int = _column("steps between two evaluations", unit="steps", default=1)
@@ -59,6 +60,7 @@ class Run:
         "peak memory: of the process on the CPU, of the allocator on an accelerator", unit="bytes", volatile=True
     )
     engine: str = _column("stacked, lockstep or sequential", default="")
+    engine_reason: str = _column("why the seeds were not stacked, where that was tried", default="")
     torch: str = _column("version of torch", default="")
     numpy: str = _column("version of numpy", default="")
     python: str = _column("version of Python", default="")

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from pytest_optbench.machine.recipe import validate
-from pytest_optbench.machine.references import LEARNING_RATES, PAR, REFERENCES, parse_reference, reference_recipe
+from pytest_optbench.machine.references import PAR, REFERENCES, parse_reference, reference_recipe
+from pytest_optbench.machine.search import LEARNING_RATES
 from pytest_optbench.words.errors import OptbenchError
 
 

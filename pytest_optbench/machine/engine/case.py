@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
 import pytest_optbench
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.engine.batched import Batched
+from pytest_optbench.machine.engine.crew import Crew, Separate
 from pytest_optbench.machine.engine.group import Group, Placement, SharedRandomness
 from pytest_optbench.machine.engine.lane import Lane
+from pytest_optbench.machine.engine.probe import admit
+from pytest_optbench.machine.engine.stack import NotElementwise, Stack
 from pytest_optbench.machine.environment import environment, peak_bytes
 from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
 from pytest_optbench.machine.tasks.task import Task
@@ -23,13 +26,19 @@ from pytest_optbench.words.record import Record
 from pytest_optbench.words.run import Outcome, Run
 from pytest_optbench.words.threshold import Threshold
 
-Mode = Literal["lockstep", "sequential"]
+Mode = Literal["stacked", "lockstep", "sequential"]
+LEAST_STACK = 4
+"""Lanes that make a stack worth its two shadows."""
 Progress = Callable[[int, Sequence[Lane]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Everything that decides a case's rows. `engine` is a mode, or "auto" for the fastest exact one."""
+    """Everything that decides a case's rows. `engine` is a mode, or "auto" for the fastest exact one.
+
+    "stacked" is tried where it is asked for, and where "auto" expects it to pay; what shows it to be inexact falls back
+    to "lockstep".
+    """
 
     recipe: Recipe
     capabilities: Capabilities
@@ -42,23 +51,33 @@ class Case:
     timeout: float | None = None
     """Seconds for the whole case."""
     full_budget: bool = False
+    search: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """What is tuned before the case is run, with the values to try; empty for nothing."""
+
+    @property
+    def placement(self) -> Placement:
+        return Placement(torch.device(self.device), self.dtype)
 
     @property
     def mode(self) -> Mode:
-        if self._alone or self.engine == "sequential":
+        """The mode that is tried first."""
+        if self.alone or self.engine == "sequential":
             return "sequential"
+        if self.engine == "stacked" or (self.engine == "auto" and len(self.seeds) >= LEAST_STACK):
+            return "stacked"
         return "lockstep"
 
     @property
     def group_size(self) -> int:
         """Lanes in flight at once. In `sequential` it is one where seeds cannot share a gradient, else the two lanes
         that a batched gradient needs anyway."""
-        if self._alone:
+        if self.alone:
             return 1
         return 2 if self.mode == "sequential" else len(self.seeds)
 
     @property
-    def _alone(self) -> bool:
+    def alone(self) -> bool:
+        """Can seeds not share a gradient?"""
         return self.capabilities.needs_closure or not self.task.batchable
 
 
@@ -69,6 +88,10 @@ class CaseRun:
         self.case = case
         self.progress: Progress | None = progress
         self.timed_out = False
+        self.mode: Mode = case.mode
+        """The mode that made the rows."""
+        self.refusal = ""
+        """Why the case was not stacked, though it was tried."""
         self._finished: list[Lane] = []
         self._current: list[Lane] = []
 
@@ -76,91 +99,117 @@ class CaseRun:
         """Run all seeds; never raises what the optimizer raises (see `crash`)."""
         try:
             with isolated(), torch.no_grad(), time_limit(self.case.timeout):
-                case = self._probed()
-                for start in range(0, len(case.seeds), case.group_size):
-                    self._run_group(case.seeds[start : start + case.group_size])
+                self._probe()
+                if self.mode == "stacked":
+                    self._run_stacked()
+                if self.mode != "stacked":
+                    for start in range(0, len(self.case.seeds), self.case.group_size):
+                        self._run_group(self.case.seeds[start : start + self.case.group_size])
         except TimeLimitExceeded:
             self.timed_out = True
 
-    def _probed(self) -> Case:
-        """The case, with what only steps can tell of its optimizer."""
+    def _probe(self) -> None:
+        """Add to the case what only steps can tell of its optimizer."""
         self.case = replace(self.case, capabilities=probed(self.case.recipe, self.case.capabilities))
-        return self.case
+        self.mode = self.case.mode
+
+    def _run_stacked(self) -> None:
+        """Run all seeds as one stack; whatever shows that this is not exact leaves nothing behind but its reason."""
+        case = self.case
+        try:
+            admit(case.recipe, case.capabilities, case.task, len(case.seeds), case.threshold.budget, case.placement)
+            self._current = [new_lane(self.case, seed) for seed in case.seeds]
+            self._group([Stack(self._current)]).run()
+        except NotElementwise as refusal:
+            self.refusal = str(refusal)
+        except SharedRandomness:
+            self.refusal = "draws random numbers"
+        if self.refusal:
+            self.mode = "lockstep"
+            self._current = []
+        self._finished, self._current = self._current, []
 
     def _run_group(self, seeds: Sequence[int]) -> None:
-        case = self.case
-        placement = Placement(torch.device(case.device), case.dtype)
         for own_random in (False, True):
-            self._current = [self._lane(seed) for seed in seeds]
-            group = Group(
-                case.task,
-                _batched(case.task, case.device, case.dtype),
-                self._current,
-                placement,
-                own_random=own_random,
-                progress=self._report if self.progress else None,
-            )
+            self._current = [new_lane(self.case, seed) for seed in seeds]
             try:
-                group.run()
+                self._group([Separate(self._current)], own_random=own_random).run()
             except SharedRandomness:
                 continue
             break
         self._finished += self._current
         self._current = []
 
+    def _group(self, crews: Sequence[Crew], *, own_random: bool = False) -> Group:
+        case = self.case
+        return Group(
+            case.task,
+            batched_for(case),
+            crews,
+            case.placement,
+            own_random=own_random,
+            watch=self._report if self.progress else None,
+        )
+
     def _report(self, step: int, lanes: Sequence[Lane]) -> None:
         assert self.progress is not None
         self.progress(step, [*self._finished, *lanes])
 
-    def _lane(self, seed: int) -> Lane:
-        case = self.case
-        record = Record(
-            target=case.threshold.target,
-            budget=case.threshold.budget,
-            eval_every=case.threshold.eval_every,
-            optimum=case.task.optimum,
-            window=case.task.window,
-            full_budget=case.full_budget,
-        )
-        return Lane(seed, case.recipe, case.capabilities, record)
-
     @property
     def crash(self) -> Exception | None:
         """The first exception that the optimizer raised, in the order of the seeds."""
-        return next((lane.crash for lane in [*self._finished, *self._current] if lane.crash is not None), None)
+        return next(
+            (lane.instance.crash for lane in [*self._finished, *self._current] if lane.instance.crash is not None), None
+        )
 
     @property
     def crashed_at(self) -> tuple[int, int] | None:
         """Seed and step of the first exception."""
         lanes = [*self._finished, *self._current]
-        return next(((lane.seed, lane.crashed_at) for lane in lanes if lane.crash is not None), None)
+        return next(((lane.seed, lane.instance.crashed_at) for lane in lanes if lane.instance.crash is not None), None)
 
     def rows(self, unfinished: Outcome = "timeout") -> list[Run]:
         """One row per seed; a seed that was not run to the end has `unfinished` as its outcome."""
         lanes = {lane.seed: lane for lane in [*self._finished, *self._current]}
-        return [self._row(seed, lanes.get(seed), unfinished) for seed in self.case.seeds]
+        rows = [
+            lane_row(self.case, lanes.get(seed) or new_lane(self.case, seed), unfinished) for seed in self.case.seeds
+        ]
+        return [replace(row, engine=self.mode, engine_reason=self.refusal) for row in rows]
 
-    def _row(self, seed: int, lane: Lane | None, unfinished: Outcome) -> Run:
-        lane = lane or self._lane(seed)
-        record = lane.record
-        parameters = sum(parameter.numel() for parameter in lane.parameters.values())
-        closures = self.case.capabilities.needs_closure and lane.steps
-        return blank_row(
-            self.case,
-            seed,
-            initial=record.values[0] if record.values else None,
-            outcome="crashed" if lane.crash is not None else record.outcome or unfinished,
-            steps_to_target=record.steps_to_target,
-            best=record.best,
-            final=record.values[-1] if record.values else None,
-            evaluations=lane.gradients / lane.steps if closures else None,
-            metrics=json.dumps(lane.metrics, sort_keys=True),
-            curve=record.curve(),
-            trajectory_sha=record.sha() if record.values else "",
-            step_ms=None if lane.median_step is None else 1e3 * lane.median_step,
-            state_bytes_per_param=lane.state_bytes / parameters if parameters and lane.steps else None,
-            peak_bytes=peak_bytes(torch.device(self.case.device)),
-        )
+
+def new_lane(case: Case, seed: int) -> Lane:
+    """A lane of the case before its first step."""
+    record = Record(
+        target=case.threshold.target,
+        budget=case.threshold.budget,
+        eval_every=case.threshold.eval_every,
+        optimum=case.task.optimum,
+        window=case.task.window,
+        full_budget=case.full_budget,
+    )
+    return Lane(seed, case.recipe, case.capabilities, record)
+
+
+def lane_row(case: Case, lane: Lane, unfinished: Outcome) -> Run:
+    """The row of a lane of the case, as far as it got; `unfinished` is its outcome if its record has none."""
+    record, instance = lane.record, lane.instance
+    closures = case.capabilities.needs_closure and instance.steps
+    return blank_row(
+        case,
+        lane.seed,
+        initial=record.values[0] if record.values else None,
+        outcome="crashed" if instance.crash is not None else record.outcome or unfinished,
+        steps_to_target=record.steps_to_target,
+        best=record.best,
+        final=record.values[-1] if record.values else None,
+        evaluations=instance.gradients / instance.steps if closures else None,
+        metrics=json.dumps(lane.metrics, sort_keys=True),
+        curve=record.curve(),
+        trajectory_sha=record.sha() if record.values else "",
+        step_ms=None if instance.median_step is None else 1e3 * instance.median_step,
+        state_bytes_per_param=instance.state_bytes_per_parameter,
+        peak_bytes=peak_bytes(torch.device(case.device)),
+    )
 
 
 def blank_row(case: Case, seed: int, **measured: object) -> Run:
@@ -187,6 +236,11 @@ def blank_row(case: Case, seed: int, **measured: object) -> Run:
         **measured,
     }
     return Run(**fields)  # type: ignore[arg-type]
+
+
+def batched_for(case: Case) -> Batched:
+    """The batched functions of the case's task."""
+    return _batched(case.task, case.device, case.dtype)
 
 
 @lru_cache(maxsize=16)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from pytest_optbench.machine.determinism import RandomState
 from pytest_optbench.machine.engine.batched import Batched, Stacked
+from pytest_optbench.machine.engine.crew import Crew, Separate, as_gradient
+from pytest_optbench.machine.engine.instance import Evaluate
 from pytest_optbench.machine.engine.lane import Lane
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.task import Task, Tensors
@@ -19,6 +22,9 @@ BLOCK = 64
 """Steps whose data is drawn at once: bounds memory, and makes a step's data independent of the budget."""
 LEAST_LANES = 2
 """A batched kernel over one lane may be another kernel, with other bits; a lone lane is padded by its own copy."""
+
+
+_T = TypeVar("_T")
 
 
 class SharedRandomness(Exception):
@@ -40,32 +46,58 @@ class Placement:
         }
 
 
+@dataclass(frozen=True)
+class _Seating:
+    """Which lanes of a crew have a seat along the leading dimension: consecutive ones, from `start`."""
+
+    crew: Crew
+    rows: tuple[int, ...]
+    start: int
+
+    @property
+    def lanes(self) -> list[Lane]:
+        return [self.crew.lanes[row] for row in self.rows]
+
+    @property
+    def seats(self) -> slice:
+        return slice(self.start, self.start + len(self.rows))
+
+
 class Group:
-    """Runs its lanes in lockstep. A lane's bits depend on its own seed and recipe, never on the rest of the group."""
+    """Runs the lanes of its crews in lockstep on shared gradients.
+
+    A lane's bits depend on its own seed and recipe, never on the rest of the group. `watch` is called after every
+    evaluation.
+    """
 
     def __init__(
         self,
         task: Task,
         batched: Batched,
-        lanes: Sequence[Lane],
+        crews: Sequence[Crew],
         placement: Placement,
         *,
         own_random: bool = False,
-        progress: Callable[[int, Sequence[Lane]], None] | None = None,
+        watch: Callable[[int, Sequence[Lane]], None] | None = None,
     ) -> None:
         self.task = task
         self.batched = batched
-        self.lanes = list(lanes)
+        self.crews = list(crews)
+        self.lanes = [lane for crew in crews for lane in crew.lanes]
         self.placement = placement
-        self.own_random = own_random or len(lanes) == 1
-        self.progress = progress
-        self.budget = lanes[0].record.budget
-        self.every = lanes[0].record.eval_every
+        self.own_random = own_random or len(self.lanes) == 1
+        self.watch = watch
+        self.budget = self.lanes[0].record.budget
+        self.every = self.lanes[0].record.eval_every
+        self._one_stack = len(self.crews) == 1 and not isinstance(self.crews[0], Separate)
+        self._closures_only = all(
+            lane.capabilities.needs_closure and not lane.capabilities.gradient_before_closure for lane in self.lanes
+        )
         self._shared = task.shared()
         self._placed_shared = placement.put(self._shared)
+        self._seatings: list[_Seating] = []
         self._seats: list[Lane] = []
-        self._running: list[tuple[int, Lane]] = []
-        self._private: dict[int, Tensors] = {}
+        self._private: dict[int, Tensors] = {}  # by seed, which lanes of several recipes may share
         self._constants: Stacked = {}
         self._memory: Stacked = {}
         self._next_memory: Stacked = {}
@@ -74,48 +106,69 @@ class Group:
 
     def run(self) -> None:
         """Run every lane to the end of its record. Raises SharedRandomness when the lanes' random draws got mixed."""
+        for step in self.evaluations():
+            if self.watch is not None:
+                self.watch(step, self.lanes)
+
+    def evaluations(self) -> Iterator[int]:
+        """The same, with a stop after every evaluation: what asks for the next may drop lanes before."""
         before = RandomState.current()
         self._start()
-        self._watch(before)
+        self._watch_randomness(before)
+        # A look at torch's generator is cheap beside many separate steps, not beside the one of a stack; there, what
+        # draws makes its shadows differ, and is seen in the end.
+        often = any(isinstance(crew, Separate) for crew in self.crews) and not self.own_random
         for step in range(self.budget + 1):
             if step % self.every == 0:
                 self._evaluate(step)
+                yield step
                 if not any(lane.active for lane in self.lanes):
                     break
                 self._reseat()
             if step < self.budget:
                 self._step(step)
-                # Looking at torch's generator is cheap; the other two are looked at in the end.
-                if not self.own_random and not torch.equal(torch.get_rng_state(), before.torch):
+                if often and not torch.equal(torch.get_rng_state(), before.torch):
                     raise SharedRandomness
-        self._watch(before)
+        self._watch_randomness(before)
 
-    def _watch(self, before: RandomState) -> None:
+    def _watch_randomness(self, before: RandomState) -> None:
         if not self.own_random and not RandomState.current().same(before):
             raise SharedRandomness
 
     def _start(self) -> None:
-        memory: dict[int, Tensors] = {}
-        for lane in self.lanes:
-            streams = Streams(self.task.name, self.task.version, lane.seed)
-            private = self.task.private(streams)
-            self._private[id(lane)] = private
-            initial = self.task.initial(streams, self._host_constants(lane))
-            if self.own_random:
-                lane.random = RandomState.seeded(streams.optimizer_seed)
-            lane.build(self.placement.put(initial))
-            memory[id(lane)] = self.placement.put(self.task.memory(initial, self._host_constants(lane)))
-        self._seat(self.lanes)
-        self._memory = _stack([memory[id(lane)] for lane in self._seats])
+        memory = []
+        for crew in self.crews:
+            starts, states = [], []
+            for lane in crew.lanes:
+                streams = Streams(self.task.name, self.task.version, lane.seed)
+                if lane.seed not in self._private:
+                    self._private[lane.seed] = self.task.private(streams)
+                initial = self.task.initial(streams, self._host_constants(lane))
+                states.append(RandomState.seeded(streams.optimizer_seed) if self.own_random else None)
+                starts.append(self.placement.put(initial))
+                memory.append(self.placement.put(self.task.memory(initial, self._host_constants(lane))))
+            crew.build(starts, [state for state in states if state is not None] or None)
+        self._seat([(crew, tuple(range(len(crew.lanes)))) for crew in self.crews])
+        self._memory = _stack([memory[k] for k in self._padded(list(range(len(memory))))])
 
     def _host_constants(self, lane: Lane) -> Tensors:
-        return {**self._shared, **self._private[id(lane)]}
+        return {**self._shared, **self._private[lane.seed]}
 
-    def _seat(self, lanes: Sequence[Lane]) -> None:
-        """Give every lane a place along the leading dimension, padding a lone one with its own copy."""
-        self._seats = list(lanes) if len(lanes) >= LEAST_LANES or not self.task.batchable else [*lanes, *lanes]
+    def _padded(self, seats: list[_T]) -> list[_T]:
+        """A lone seat and its copy."""
+        return seats if len(seats) >= LEAST_LANES or not self.task.batchable else [*seats, *seats]
+
+    def _seat(self, chosen: Sequence[tuple[Crew, tuple[int, ...]]]) -> None:
+        """Give the chosen lanes their places along the leading dimension, padding a lone one with its own copy."""
+        self._seatings = []
+        start = 0
+        for crew, rows in chosen:
+            if rows:
+                self._seatings.append(_Seating(crew, rows, start))
+                start += len(rows)
+        self._seats = self._padded([lane for seating in self._seatings for lane in seating.lanes])
         count = len(self._seats)
-        private = _stack([self.placement.put(self._private[id(lane)]) for lane in self._seats])
+        private = _stack([self.placement.put(self._private[lane.seed]) for lane in self._seats])
         # Data that all seeds share is expanded, not copied: the kernels see a batch with stride zero.
         shared = {name: tensor.expand(count, *tensor.shape) for name, tensor in self._placed_shared.items()}
         self._constants = {**shared, **private}
@@ -123,68 +176,70 @@ class Group:
 
     def _reseat(self) -> None:
         """Leave finished lanes behind once at most half of the seats are in use; the others keep their bits."""
-        seat_of = {id(lane): seat for seat, lane in enumerate(self._seats) if lane.active}
-        if 2 * max(len(seat_of), LEAST_LANES) <= len(self._seats):
-            self._seat([self._seats[seat] for seat in seat_of.values()])
+        for crew in self.crews:
+            crew.train_mode()
+        active = [lane for lane in self.lanes if lane.active]
+        if 2 * max(len(active), LEAST_LANES) <= len(self._seats):
+            seat_of = {id(lane): seat for seat, lane in enumerate(self._seats)}
+            self._seat(
+                [(crew, tuple(row for row, lane in enumerate(crew.lanes) if lane.active)) for crew in self.crews]
+            )
             index = torch.tensor([seat_of[id(lane)] for lane in self._seats], device=self.placement.device)
             self._memory = {name: tensor[index] for name, tensor in self._memory.items()}
-            seat_of = {id(lane): seat for seat, lane in enumerate(self._seats)}
-        self._running = [(seat, self._seats[seat]) for seat in seat_of.values()]
 
     def _evaluate(self, step: int) -> None:
-        active = [lane for lane in self.lanes if lane.active]
-        for lane in active:
-            lane.eval_mode()
+        for crew in self.crews:
+            crew.eval_mode()
+            crew.check()
         at = torch.tensor(float(step), device=self.placement.device, dtype=self.placement.dtype)
         values = self.batched.evaluate(self._stacked(), self._constants, at).tolist()
-        judged = {id(lane): value for lane, value in zip(self._seats, values, strict=True)}
-        for lane in active:
-            lane.record.feed(step, judged[id(lane)])
-            if not lane.active:
-                self._measure(lane)
-            else:
-                lane.train_mode()
-        if self.progress is not None:
-            self.progress(step, self.lanes)
+        for seating in self._seatings:
+            for row, value in zip(seating.rows, values[seating.seats], strict=True):
+                lane = seating.crew.lanes[row]
+                if lane.active:
+                    lane.record.feed(step, value)
+                    if not lane.active:
+                        self._measure(lane, seating.crew, row)
 
-    def _measure(self, lane: Lane) -> None:
+    def _measure(self, lane: Lane, crew: Crew, row: int) -> None:
         """Take a finished lane's further figures of merit, at the weights that were just judged."""
-        if lane.crash is None:
-            padded = {name: torch.stack([tensor.detach()] * LEAST_LANES) for name, tensor in lane.parameters.items()}
+        if lane.instance.crash is None:
             seat = self._seats.index(lane)
-            constants = {name: tensor[[seat, seat]] for name, tensor in self._constants.items()}
-            metrics = self.batched.metrics(padded, constants)
+            constants = {name: tensor[[seat] * LEAST_LANES] for name, tensor in self._constants.items()}
+            metrics = self.batched.metrics(crew.parameters([row] * LEAST_LANES), constants)
             lane.metrics = {name: float(value[0]) for name, value in metrics.items()}
 
     def _step(self, step: int) -> None:
         batch = self._batch(step)
-        if all(
-            lane.capabilities.needs_closure and not lane.capabilities.gradient_before_closure for lane in self.lanes
-        ):
-            gradients: Stacked = {}
-        else:
-            gradients, self._next_memory = self.batched.gradient(self._stacked(), self._constants, batch, self._memory)
-        by_seat = list(zip(*(gradient.unbind() for gradient in gradients.values()), strict=True))
-        for seat, lane in self._running:
-            if lane.crash is None:
-                # Cloned: a seat's share of the batch lies at any offset, and the bits of some kernels depend on that.
-                own = [gradient.clone() for gradient in by_seat[seat]] if by_seat else None
-                lane.step(own, partial(self._at_seat, seat, batch) if lane.capabilities.needs_closure else None)
-        # Contiguous: the traced gradient counts on inputs that are laid out alike at every step.
+        gradients: Stacked = {}
+        if not self._closures_only:
+            gradients, memory = self.batched.gradient(self._stacked(), self._constants, batch, self._memory)
+            # Cloned, for it may share its storage with parameters that are about to move; and contiguous, for the
+            # traced gradient counts on inputs that are laid out alike at every step.
+            self._next_memory = {name: as_gradient(tensor) for name, tensor in memory.items()}
+        for seating in self._seatings:
+            seating.crew.step(
+                seating.rows,
+                [gradient[seating.seats] for gradient in gradients.values()],
+                partial(self._closure, seating.start, batch),
+            )
         self._memory = {name: tensor.contiguous() for name, tensor in self._next_memory.items()}
+
+    def _closure(self, start: int, batch: Stacked, k: int) -> Evaluate:
+        return partial(self._at_seat, start + k, batch)
 
     def _at_seat(self, seat: int, batch: Stacked) -> tuple[Tensor, list[Tensor]]:
         """Loss and gradient at the present parameters of one seat, for closures."""
         value, gradients, self._next_memory = self.batched.value_and_gradient(
             self._stacked(), self._constants, batch, self._memory
         )
-        return value[seat].clone(), [gradient[seat].clone() for gradient in gradients.values()]
+        return value[seat].clone(), [as_gradient(gradient[seat]) for gradient in gradients.values()]
 
     def _batch(self, step: int) -> Stacked:
         block, offset = divmod(step, BLOCK)
         if block != self._block:
-            draws = {id(lane): self._draw(lane, block) for lane in {id(lane): lane for lane in self._seats}.values()}
-            self._blocks = _stack([draws[id(lane)] for lane in self._seats], dim=1)
+            draws = {lane.seed: self._draw(lane, block) for lane in {lane.seed: lane for lane in self._seats}.values()}
+            self._blocks = _stack([draws[lane.seed] for lane in self._seats], dim=1)
             self._block = block
         return {name: tensor[offset] for name, tensor in self._blocks.items()}
 
@@ -193,8 +248,12 @@ class Group:
         return self.placement.put(self.task.batches(streams, block * BLOCK, BLOCK, self._host_constants(lane)))
 
     def _stacked(self) -> Stacked:
-        parameters = [lane.parameters for lane in self._seats]
-        return {name: torch.stack([lane[name] for lane in parameters]) for name in parameters[0]}
+        if self._one_stack and len(self._seats) == len(self.lanes):
+            return self.crews[0].parameters(self._seatings[0].rows)
+        parts = [seating.crew.parameters(seating.rows) for seating in self._seatings]
+        if len(self._seats) > sum(len(seating.rows) for seating in self._seatings):
+            parts = [*parts, *parts]
+        return parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def _stack(tensors: Sequence[Tensors], dim: int = 0) -> Stacked:

@@ -1,28 +1,16 @@
-"""A lane: one seed of one recipe in flight, with its own parameters, optimizer, schedule and record."""
+"""A lane: one seed of one recipe in flight, with its record and the optimizer instance that stands for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from time import perf_counter
-from typing import Any
-
-import torch
-from torch import Tensor
-
-from pytest_optbench.machine.determinism import RandomState
+from pytest_optbench.machine.engine.instance import Instance
 from pytest_optbench.machine.recipe import Capabilities, Recipe
-from pytest_optbench.machine.tasks.task import Tensors
 from pytest_optbench.words.record import Record
-
-Evaluate = Callable[[], tuple[Tensor, list[Tensor]]]
-"""Computes loss and gradients at the present parameters."""
 
 
 class Lane:
-    """Owns the parameters (leaf tensors, exactly as a training loop would have them) and everything that steps them.
+    """One run in flight: what became of it so far, and whose time and memory are measured for it.
 
-    `crash` holds the exception that the optimizer raised, if it did; a crashed lane steps no more.
+    `instance` steps the lane's own parameters, except in a stack, where one instance steps many lanes.
     """
 
     def __init__(self, seed: int, recipe: Recipe, capabilities: Capabilities, record: Record) -> None:
@@ -30,115 +18,11 @@ class Lane:
         self.recipe = recipe
         self.capabilities = capabilities
         self.record = record
-        self.parameters: dict[str, torch.nn.Parameter] = {}
-        self.crash: Exception | None = None
-        self.crashed_at = 0
-        self.steps = 0
-        self.gradients = 0
-        self.random: RandomState | None = None
-        """The lane's own global random state, once it is known that the optimizer draws from it."""
+        self.instance = Instance(recipe, capabilities, record.budget)
         self.metrics: dict[str, float] = {}
-        self._leaves: list[torch.nn.Parameter] = []
-        self._durations: list[float] = []
-        self._guard = _Guard(self)
-        self._optimizer: Any = None
-        self._scheduler: Any = None
+        self.dropped = False
+        """Given up before its record has ended, as a trial that cannot win."""
 
     @property
     def active(self) -> bool:
-        return self.crash is None and not self.record.finished
-
-    def build(self, initial: Tensors) -> None:
-        """Make the parameters, the optimizer and the scheduler; the global random state is the lane's own here."""
-        self.parameters = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in initial.items()}
-        self._leaves = list(self.parameters.values())
-        with self._guard:
-            self._optimizer = self.recipe.build(self.parameters.values())
-            if self.recipe.scheduler is not None:
-                self._scheduler = self.recipe.scheduler(self._optimizer, self.record.budget)
-        self.train_mode()
-
-    def train_mode(self) -> None:
-        """Before steps, for optimizers that keep two sets of weights."""
-        if self.capabilities.train_eval and self.crash is None:
-            with self._guard:
-                self._optimizer.train()
-
-    def eval_mode(self) -> None:
-        """Before an evaluation, for optimizers that keep two sets of weights."""
-        if self.capabilities.train_eval and self.crash is None:
-            with self._guard:
-                self._optimizer.eval()
-
-    def step(self, gradient: list[Tensor] | None, closure: Evaluate | None) -> None:
-        """One optimizer step from a gradient, from a closure that computes one at the parameters, or from both."""
-        if gradient is not None:
-            self._assign(gradient)
-        with self._guard:
-            started = perf_counter()
-            if closure is not None:
-                self._optimizer.step(partial(self._closure, closure))
-            else:
-                self._optimizer.step()
-            self._durations.append(perf_counter() - started)
-            if self._scheduler is not None:
-                self._scheduler.step()
-            self.steps += 1
-
-    @property
-    def median_step(self) -> float | None:
-        """Median seconds of optimizer.step(); the first, which allocates state, is as rare as it should be."""
-        if not self._durations:
-            return None
-        return sorted(self._durations)[len(self._durations) // 2]
-
-    @property
-    def state_bytes(self) -> int:
-        """Bytes of all tensors in the optimizer's state, each storage counted once."""
-        if self._optimizer is None:
-            return 0
-        tensors: dict[int, Tensor] = {}
-        pending: list[object] = list(self._optimizer.state.values())
-        while pending:
-            value = pending.pop()
-            if isinstance(value, Tensor):
-                tensors[value.data_ptr() or id(value)] = value
-            elif isinstance(value, dict):
-                pending.extend(value.values())
-            elif isinstance(value, (list, tuple)):
-                pending.extend(value)
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-
-    def _assign(self, gradient: list[Tensor]) -> None:
-        for parameter, value in zip(self._leaves, gradient, strict=True):
-            parameter.grad = value
-        self.gradients += 1
-
-    def _closure(self, closure: Evaluate) -> Tensor:
-        with torch.no_grad():
-            value, gradient = closure()
-            self._assign(gradient)
-        return value
-
-
-class _Guard:
-    """Around everything of the user's: gradients on, as in a training loop; the lane's own random state, where it needs
-    one; an exception becomes a crashed lane."""
-
-    def __init__(self, lane: Lane) -> None:
-        self.lane = lane
-
-    def __enter__(self) -> None:
-        if self.lane.random is not None:
-            self.lane.random.restore()
-        torch.set_grad_enabled(True)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
-        torch.set_grad_enabled(False)
-        if self.lane.random is not None:
-            self.lane.random = RandomState.current()
-        if isinstance(error, Exception):
-            self.lane.crash = error
-            self.lane.crashed_at = self.lane.steps + 1
-            return True
-        return False
+        return not (self.dropped or self.record.finished or self.instance.crash is not None)

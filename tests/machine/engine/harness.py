@@ -257,9 +257,13 @@ def make_case(
     target: float = -math.inf,
     hyperparameters: dict[str, Any] | None = None,
     scheduler: Any = None,
+    engine: str = "lockstep",
     **options: Any,
 ) -> Case:
-    """A case that nobody leaves early, unless a target is given; evaluated at every step."""
+    """A case that nobody leaves early, unless a target is given; evaluated at every step.
+
+    In lockstep, unless another mode is asked for: most of the odd optimizers here look at one seed, stacked or not.
+    """
     made = recipe(optimizer, hyperparameters=hyperparameters or {}, scheduler=scheduler)
     return Case(
         recipe=made,
@@ -267,6 +271,7 @@ def make_case(
         task=task,
         threshold=Threshold(target, budget),
         seeds=tuple(seeds),
+        engine=engine,
         **options,
     )
 

@@ -20,11 +20,13 @@ from pytest_optbench.words.run import COLUMNS
 @pytest.mark.parametrize(
     ("task", "optimizer", "engine", "mode", "size"),
     [
-        (Rich(), SGD, "auto", "lockstep", 8),
+        (Rich(), SGD, "auto", "stacked", 8),
+        (Rich(), SGD, "stacked", "stacked", 8),
         (Rich(), SGD, "lockstep", "lockstep", 8),
         (Rich(), SGD, "sequential", "sequential", 2),
         (Rich(), LBFGS, "auto", "sequential", 1),
         (Rich(), LBFGS, "lockstep", "sequential", 1),
+        (Rich(), LBFGS, "stacked", "sequential", 1),
         (Unbatchable(), SGD, "auto", "sequential", 1),
         (Unbatchable(), SGD, "lockstep", "sequential", 1),
     ],
@@ -32,6 +34,10 @@ from pytest_optbench.words.run import COLUMNS
 def test_the_mode_is_the_fastest_exact_one(task, optimizer, engine, mode, size):
     case = make_case(task, optimizer, engine=engine)
     assert (case.mode, case.group_size) == (mode, size)
+
+
+def test_few_seeds_are_not_worth_a_stack():
+    assert make_case(Rich(), SGD, engine="auto", seeds=(0, 1, 2)).mode == "lockstep"
 
 
 def test_rows_come_in_the_order_of_the_seeds():

@@ -1,0 +1,111 @@
+"""The probe: may this recipe be stepped on stacked parameters of this task? A few steps on random gradients tell.
+
+Asked of the optimizer itself, never of its name: on the shapes and the number of lanes of the case, a stack must give
+every lane the bits that an instance of its own gives, and whatever poisons the gradients of one lane (NaN, infinity,
+zero, a million) must leave every bit of the others alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from pytest_optbench.machine.determinism import RandomState
+from pytest_optbench.machine.engine.group import Placement
+from pytest_optbench.machine.engine.instance import Instance
+from pytest_optbench.machine.engine.stack import NotElementwise, same_bits
+from pytest_optbench.machine.recipe import Capabilities, Recipe
+from pytest_optbench.machine.tasks.task import Task, Tensors, parameter_shapes
+
+STEPS = 4
+POISONS: Mapping[str, float] = {"NaN": math.nan, "infinity": math.inf, "zero": 0.0, "a million": 1e6}
+Gradients = Sequence[Sequence[Tensor]]
+"""By step, then by parameter; each (lanes, *shape)."""
+
+
+def admit(
+    recipe: Recipe, capabilities: Capabilities, task: Task, lanes: int, budget: int, placement: Placement
+) -> None:
+    """Raise NotElementwise, with the reason, unless a stack of so many lanes is exact as far as a few steps can tell.
+
+    The global random state is left as it was.
+    """
+    for claim, bad in (("elementwise", False), ("couples_params", True), ("stochastic", True)):
+        if recipe.claims.get(claim) is bad:
+            raise NotElementwise(f"claims: {claim} = {str(bad).lower()}")
+    before = RandomState.current()
+    try:
+        _Probe(recipe, capabilities, task, lanes, budget, placement).run()
+        if not RandomState.current().same(before):
+            raise NotElementwise("probe: draws random numbers")
+    finally:
+        before.restore()
+
+
+class _Probe:
+    def __init__(
+        self, recipe: Recipe, capabilities: Capabilities, task: Task, lanes: int, budget: int, placement: Placement
+    ) -> None:
+        self.recipe = recipe
+        self.capabilities = capabilities
+        self.budget = budget
+        self.lanes = lanes
+        self.poisoned = lanes // 2
+        generator = torch.Generator().manual_seed(0)
+        shapes = parameter_shapes(task)
+
+        def draw(name: str) -> Tensor:
+            return torch.randn(lanes, *shapes[name], generator=generator, dtype=torch.float32)
+
+        self.start = placement.put({name: draw(name) for name in shapes})
+        self.gradients = [list(placement.put({name: draw(name) for name in shapes}).values()) for _ in range(STEPS)]
+
+    def run(self) -> None:
+        clean = self._stepped(self.start, self.gradients)
+        # Lanes lie at other offsets than tensors of their own, and a kernel may round its last few entries otherwise.
+        for lane in sorted({0, 1, self.poisoned, self.lanes - 1}):
+            own = self._own(lane, self.gradients)
+            if not all(same_bits(clean[name][lane], own[name]) for name in own):
+                raise NotElementwise("probe: on stacked parameters it takes other steps")
+        for name, gradients in self._poisoned():
+            self._compare(name, clean, gradients)
+
+    def _compare(self, name: str, clean: Tensors, gradients: Gradients) -> None:
+        stacked = self._stepped(self.start, gradients)
+        for key, tensor in stacked.items():
+            others = [lane for lane in range(self.lanes) if lane != self.poisoned]
+            if not same_bits(tensor[others], clean[key][others]):
+                raise NotElementwise(f"probe: gradients of {name} in one lane change the others")
+        own = self._own(self.poisoned, gradients)
+        if not all(same_bits(stacked[key][self.poisoned], own[key]) for key in own):
+            raise NotElementwise(f"probe: on stacked parameters it takes other steps at gradients of {name}")
+
+    def _poisoned(self) -> Iterator[tuple[str, Gradients]]:
+        for name, value in POISONS.items():
+            gradients = [[gradient.clone() for gradient in step] for step in self.gradients]
+            # Zero from the start, where state is still empty; the others once there is some.
+            for step in gradients[0 if value == 0 else 1 :]:
+                for gradient in step:
+                    gradient[self.poisoned] = (
+                        gradient[self.poisoned] * value if value == POISONS["a million"] else value
+                    )
+            yield name, gradients
+
+    def _own(self, lane: int, gradients: Gradients) -> Tensors:
+        start = {name: tensor[lane].clone() for name, tensor in self.start.items()}
+        return self._stepped(start, [[gradient[lane] for gradient in step] for step in gradients])
+
+    def _stepped(self, start: Tensors, gradients: Gradients) -> Tensors:
+        instance = Instance(self.recipe, self.capabilities, self.budget)
+        instance.build(start)
+        for step in gradients:
+            if instance.crash is None:
+                instance.step([gradient.clone() for gradient in step], None)
+        instance.eval_mode()
+        if instance.crash is not None:
+            kind = type(instance.crash).__name__
+            raise NotElementwise(f"probe: raised {kind}: {instance.crash}") from instance.crash
+        return {name: parameter.detach() for name, parameter in instance.parameters.items()}

@@ -1,0 +1,113 @@
+"""A stack: lanes whose parameters lie along a leading dimension and are stepped by one optimizer instance.
+
+Exact only for an optimizer that treats every entry by itself. A probe admits it (see `probe`), and shadows guard every
+run: the first and the last lane are also stepped by instances of their own, on the same gradients, and every parameter
+of theirs must agree to the bit whenever parameters are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from pytest_optbench.machine.determinism import RandomState
+from pytest_optbench.machine.engine.batched import Stacked
+from pytest_optbench.machine.engine.crew import Crew, as_gradient
+from pytest_optbench.machine.engine.instance import Evaluate, Instance
+from pytest_optbench.machine.engine.lane import Lane
+from pytest_optbench.machine.tasks.task import Tensors
+
+
+class NotElementwise(Exception):
+    """The optimizer cannot be run on stacked parameters; the text says what showed it."""
+
+
+class Stack(Crew):
+    """Raises NotElementwise for whatever a stack cannot do or a shadow does not confirm: rerun with separate instances.
+
+    Without shadows for trials, whose result a shadowed run of the same optimizer and task confirms afterwards.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], *, shadowed: bool = True) -> None:
+        super().__init__(lanes)
+        first = lanes[0]
+        self.instance = Instance(first.recipe, first.capabilities, first.record.budget)
+        self.shadows = {0: lanes[0], len(lanes) - 1: lanes[-1]} if shadowed else {}
+        for lane in lanes[1:-1] if shadowed else lanes:
+            lane.instance = first.instance if shadowed else self.instance
+
+    def build(self, initial: Sequence[Tensors], random: Sequence[RandomState] | None) -> None:
+        if random is not None:
+            raise NotElementwise("draws random numbers")
+        self.instance.build({name: torch.stack([start[name] for start in initial]) for name in initial[0]})
+        for row, lane in self.shadows.items():
+            lane.instance.build(initial[row])
+        self._require_no_crash()
+
+    def train_mode(self) -> None:
+        for instance in self._instances():
+            instance.train_mode()
+
+    def eval_mode(self) -> None:
+        for instance in self._instances():
+            instance.eval_mode()
+
+    def parameters(self, rows: Sequence[int]) -> Stacked:
+        if len(rows) == len(self.lanes):
+            return {name: parameter.detach() for name, parameter in self.instance.parameters.items()}
+        index = torch.tensor(rows)
+        return {name: parameter.detach()[index] for name, parameter in self.instance.parameters.items()}
+
+    def step(
+        self, rows: Sequence[int], gradients: Sequence[Tensor], closure_of: Callable[[int], Evaluate] | None
+    ) -> None:
+        if len(rows) != len(self.lanes):
+            gradients = [_scattered(gradient, rows, len(self.lanes)) for gradient in gradients]
+        for row, lane in self.shadows.items():
+            lane.instance.step([as_gradient(gradient[row]) for gradient in gradients], None)
+        self.instance.step([as_gradient(gradient) for gradient in gradients], None)
+        self._require_no_crash()
+
+    def check(self) -> None:
+        """Raise NotElementwise unless every shadow has the bits of its lane in the stack."""
+        stacked = self.instance.parameters
+        for row, lane in self.shadows.items():
+            for name, own in lane.instance.parameters.items():
+                if not same_bits(stacked[name].detach()[row], own.detach()):
+                    raise NotElementwise(
+                        f"shadow: {name!r} of seed {lane.seed} differs after {lane.instance.steps} steps"
+                    )
+        blind = self.shadows and all(lane.record.outcome == "diverged" for lane in self.shadows.values())
+        if blind and any(lane.active for lane in self.lanes):
+            # Whatever is not finite agrees with everything: nobody would watch over the others.
+            raise NotElementwise("shadow: both shadowed seeds have diverged, others have not")
+
+    def _instances(self) -> list[Instance]:
+        return [self.instance, *(lane.instance for lane in self.shadows.values())]
+
+    def _require_no_crash(self) -> None:
+        for instance in self._instances():
+            if instance.crash is not None:
+                kind = type(instance.crash).__name__
+                raise NotElementwise(f"step {instance.crashed_at} raised {kind}: {instance.crash}") from instance.crash
+
+
+def same_bits(left: Tensor, right: Tensor) -> bool:
+    """Equal to the bit, the sign of a zero included; one NaN is as good as another."""
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return False
+    if torch.equal(left, right):
+        return bool(left.all()) or torch.equal(left.signbit(), right.signbit())
+    nan = left.isnan()
+    if not nan.any() or not torch.equal(nan, right.isnan()):
+        return False
+    return same_bits(left.masked_fill(nan, 1.0), right.masked_fill(nan, 1.0))
+
+
+def _scattered(gradient: Tensor, rows: Sequence[int], lanes: int) -> Tensor:
+    """The gradients of some rows among zeros for the others, whose records have ended."""
+    whole = gradient.new_zeros(lanes, *gradient.shape[1:])
+    whole[torch.tensor(rows)] = gradient
+    return whole
