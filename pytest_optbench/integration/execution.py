@@ -11,7 +11,9 @@ import pytest
 
 from pytest_optbench.integration.progress import progress_of
 from pytest_optbench.integration.tracebacks import pruned
+from pytest_optbench.integration.tuned import recall, remember
 from pytest_optbench.machine.engine.case import Case, CaseRun
+from pytest_optbench.machine.tuning import TunedRun
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.verdict import Verdict, explain, judge
 
@@ -51,7 +53,8 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
     When something else ends the run (a plugin's timeout, an exit), what was measured is stored before that goes on.
     """
     __tracebackhide__ = True
-    run = CaseRun(case)
+    known = recall(item.config, case)
+    run = TunedRun(case, known=known) if case.search else CaseRun(case)
     try:
         with progress_of(item, case) as run.progress:
             run.run()
@@ -61,6 +64,7 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
         # pytest-timeout ends a test by pytest.fail; whatever else is no Exception came out of the optimizer.
         rows = run.rows("timeout" if isinstance(error, pytest.fail.Exception) else "crashed")
         _store(item, case, rows, judge(rows), "failed")
+        _store_trials(item, run)
         if isinstance(error, _DODGES):
             raise _dodged(case, error) from error
         raise
@@ -72,6 +76,9 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
     if word == "passed" and expected_failure(case) and verdict.mended:
         word = "failed"
     rows = _store(item, case, rows, verdict, word)
+    _store_trials(item, run)
+    if isinstance(run, TunedRun) and run.trials and run.values is not None:
+        remember(item.config, case, run.values)
     if run.crash is not None:
         seed, step = run.crashed_at or (0, 0)
         run.crash.add_note(
@@ -107,6 +114,11 @@ def _store(item: pytest.Item, case: Case, rows: Sequence[Run], verdict: Verdict,
     if own:
         item.user_properties[:] = _properties(judged, verdict)
     return judged
+
+
+def _store_trials(item: pytest.Item, run: CaseRun) -> None:
+    if isinstance(run, TunedRun):
+        item.stash.setdefault(ROWS, []).extend(run.trials)
 
 
 def _properties(rows: Sequence[Run], verdict: Verdict) -> list[tuple[str, object]]:

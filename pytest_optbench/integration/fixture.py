@@ -20,7 +20,7 @@ from pytest_optbench.integration.execution import (
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import Recipe, declared
+from pytest_optbench.machine.recipe import Recipe
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.declaration import OptimizerDeclaration
 from pytest_optbench.words.errors import OptbenchError
@@ -128,7 +128,7 @@ class Benchmark:
         )
         suite = self._session.suite
         recipe = load_recipe(declaration, root=suite.root, tasks=suite.tasks)
-        capabilities = declared(recipe)
+        capabilities = suite.capabilities(recipe)
         test = getattr(self._item, "originalname", self.recipe.name)
         owner = self.recipe.name if self.recipe.name == test else f"{self.recipe.name}.{test}"
         recipe = replace(recipe, name=" ".join([f"{owner}/{label}", *_other_parameters(self._item)]))

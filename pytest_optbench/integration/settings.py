@@ -27,6 +27,7 @@ class Settings:
     csv: str
     baseline: str
     engine: str
+    tune: str
     full_budget: bool
     with_tests: bool
     sources: Mapping[str, str]

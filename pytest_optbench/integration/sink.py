@@ -16,7 +16,7 @@ from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
 from pytest_optbench.report.terminal import Inapplicable, summary_lines
 from pytest_optbench.words.run import Run
-from pytest_optbench.words.table import case_rows, to_csv, write_atomically
+from pytest_optbench.words.table import case_rows, run_key, to_csv, write_atomically
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -62,7 +62,7 @@ class Sink:
 
     def _take(self, rows: list[Run]) -> None:
         stamped = [replace(row, **self._stamp) for row in rows]  # type: ignore[arg-type]
-        self.rows.update(case_rows(stamped))
+        self.rows.update(case_rows(stamped, trials=True))
         if self.journal is not None:
             self.journal.append(stamped)
 
@@ -139,7 +139,7 @@ class Journal:
         for line in self.path.read_text(encoding="utf-8").splitlines():
             run = _run_of(line)
             if run is not None:
-                rows[run.recipe, run.task, run.task_version, run.seed] = run
+                rows[run_key(run)] = run
         stamp = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
         recovered = self.target.with_name(f"{self.target.stem}.recovered-{stamp}.csv")
         write_atomically(recovered, to_csv(rows.values()))
@@ -154,8 +154,7 @@ def _run_of(line: str) -> Run | None:
         to_csv([run])
     except (ValueError, TypeError):
         return None
-    keys = (run.recipe, run.task, run.task_version, run.seed)
-    return run if [type(key) for key in keys] == [str, str, int, int] else None
+    return run if [type(key) for key in run_key(run)] == [str, str, int, int, str, int] else None
 
 
 def _dry(config: pytest.Config) -> bool:

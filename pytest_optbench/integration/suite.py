@@ -12,6 +12,7 @@ from pytest_optbench.integration.settings import Settings
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
 from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared
+from pytest_optbench.machine.search import Search, open_search, stand_in
 from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_shapes
 from pytest_optbench.words.declaration import OptimizerDeclaration
@@ -59,7 +60,7 @@ class Suite:
     def entry(self, declaration: OptimizerDeclaration, tier: str | None = None, seeds: int | None = None) -> Entry:
         """Load and validate a declaration, and make its cases."""
         recipe = load_recipe(declaration, root=self.root, tasks=self.tasks)
-        capabilities = declared(recipe)
+        capabilities = self.capabilities(recipe)
         cases, inapplicable = [], {}
         selected = self._selected(recipe, tier)
         for task in selected:
@@ -75,6 +76,13 @@ class Suite:
             )
         return Entry(recipe, capabilities, tuple(cases), inapplicable)
 
+    def capabilities(self, recipe: Recipe) -> Capabilities:
+        """What the recipe can do, with any value for what tuning is to choose."""
+        return declared(stand_in(recipe, self._search(recipe)))
+
+    def _search(self, recipe: Recipe) -> Search:
+        return {} if self.settings.tune == "off" else open_search(recipe)
+
     def case(self, recipe: Recipe, capabilities: Capabilities, task: Task, seeds: int | None = None) -> Case:
         """The case of a recipe on a task under this invocation's settings."""
         return Case(
@@ -87,6 +95,7 @@ class Suite:
             device=self.settings.device,
             timeout=self.settings.timeout or None,
             full_budget=self.settings.full_budget,
+            search=self._search(recipe),
         )
 
     def _selected(self, recipe: Recipe, tier: str | None) -> list[Task]:

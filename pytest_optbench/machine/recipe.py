@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,8 +41,8 @@ class Recipe:
     """Named sets of options on top of `hyperparameters`, which the contract covers too."""
     search: Mapping[str, Any] | None = None
     """Spaces of what is tuned; None leaves it to the default, an empty one leaves nothing open."""
-    tuned: bool = False
-    """Do `hyperparameters` hold values that tuning has chosen?"""
+    tuned: tuple[str, ...] = ()
+    """Names of the hyperparameters whose values tuning has chosen."""
     scheduler: SchedulerFactory | None = None
     tasks: str = ""
     """Expression that selects tasks; empty means all of the tier."""
@@ -66,7 +69,11 @@ class Recipe:
 
     @property
     def hyperparameters_json(self) -> str:
-        return json.dumps(self.hyperparameters, sort_keys=True, default=_spelled)
+        return _as_json(self.hyperparameters)
+
+    @property
+    def tuned_json(self) -> str:
+        return _as_json({name: self.hyperparameters[name] for name in self.tuned})
 
     def build(self, parameters: Iterable[torch.Tensor], **overrides: Any) -> Optimizer:
         """A fresh optimizer over `parameters`; `overrides` go on top of the recipe's hyperparameters."""
@@ -79,6 +86,26 @@ class Recipe:
             return inspect.getsourcefile(target) or "", max(inspect.getsourcelines(target)[1] - 1, 0)
         except (OSError, TypeError):
             return "", 0
+
+
+def source_digest(*things: object) -> str:
+    """SHA-256 over the files that define these classes, their bases and functions; torch's and the library's are out.
+
+    A change of any of those files may change what the optimizer does; a change elsewhere goes unnoticed.
+    """
+    files: set[str] = set()
+    for thing in things:
+        target: Any = inspect.unwrap(thing) if callable(thing) else thing
+        for one in inspect.getmro(target) if isinstance(target, type) else (target,):
+            module = getattr(one, "__module__", "") or ""
+            if module.partition(".")[0] not in ("torch", "builtins", "typing", "abc"):
+                with suppress(OSError, TypeError):
+                    files.add(inspect.getsourcefile(one) or "")
+    digest = hashlib.sha256()
+    for file in sorted(files - {""}):
+        with suppress(OSError):
+            digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
 
 
 ANY_DIMENSIONS = frozenset(_PROBE_SHAPES)
@@ -248,6 +275,10 @@ def _required_arguments(function: Callable[..., object]) -> list[str]:
 def _parameter(shape: tuple[int, ...]) -> torch.nn.Parameter:
     values = torch.linspace(0.5, 1.5, max(torch.Size(shape).numel(), 1)).reshape(shape)
     return torch.nn.Parameter(values)
+
+
+def _as_json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, default=_spelled)
 
 
 def _spelled(value: object) -> str:

@@ -50,12 +50,12 @@ def candidates(recipe: Recipe, search: Search) -> Iterator[Recipe]:
 
 def chosen(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """The recipe with these values for what it left open."""
-    return replace(recipe, hyperparameters={**recipe.hyperparameters, **values}, tuned=True)
+    return replace(recipe, hyperparameters={**recipe.hyperparameters, **values}, tuned=tuple(values))
 
 
 def stand_in(recipe: Recipe, search: Search) -> Recipe:
     """The recipe with a middling value for everything that is open: to build it before it is tuned."""
-    return chosen(recipe, {name: values[len(values) // 2] for name, values in search.items()})
+    return chosen(recipe, {name: values[len(values) // 2] for name, values in search.items()}) if search else recipe
 
 
 def _takes_lr(recipe: Recipe) -> bool:

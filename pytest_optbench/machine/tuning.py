@@ -10,27 +10,32 @@ the target on most seeds, no other can do it in fewer steps, and tuning ends.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
 from pytest_optbench.machine.determinism import isolated
-from pytest_optbench.machine.engine.case import Case, Progress, batched_for, lane_row, new_lane
+from pytest_optbench.machine.engine.case import Case, CaseRun, Progress, batched_for, lane_row, new_lane
 from pytest_optbench.machine.engine.crew import Crew, Separate
 from pytest_optbench.machine.engine.group import Group, SharedRandomness
 from pytest_optbench.machine.engine.lane import Lane
 from pytest_optbench.machine.engine.probe import admit
 from pytest_optbench.machine.engine.stack import NotElementwise, Stack
 from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
-from pytest_optbench.machine.search import Search, candidates, open_search
+from pytest_optbench.machine.search import Search, candidates, chosen, open_search
 from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import median
 from pytest_optbench.words.threshold import Threshold
 
 TUNING_SEEDS = tuple(range(1_000_000, 1_000_003))
 """Disjoint from every scoring seed, which count from 0."""
+PROTOCOL = 1
+"""Raised whenever tuning would choose other values from the same trials."""
 RUNGS = (1 / 4, 1 / 2)
 """Shares of the budget after which the better half goes on."""
 
@@ -148,6 +153,63 @@ class _Attempt:
             alive = sorted((trial for trial in self.trials if not trial.dropped), key=lambda trial: trial.value)
             for trial in alive[math.ceil(len(alive) / 2) :]:
                 trial.drop(lost=True)
+
+
+class TunedRun(CaseRun):
+    """One execution of a case whose search is tuned first, or whose chosen values are known from an earlier session.
+
+    `values` holds what was chosen, `trials` a row for every trial. The case's time limit covers both.
+    """
+
+    def __init__(self, case: Case, progress: Progress | None = None, *, known: Mapping[str, Any] | None = None) -> None:
+        super().__init__(case, progress)
+        self.trials: tuple[Run, ...] = ()
+        self.values: Mapping[str, Any] | None = known
+        self._open = case
+
+    def run(self) -> None:
+        ends = time.monotonic() + (self._open.timeout or math.inf)
+        if self.values is None:
+            self._tune(self._open.engine, ends)
+        if self.values is not None:
+            self._judge(ends)
+        if self.refusal and any(trial.engine == "stacked" for trial in self.trials) and not self.timed_out:
+            # The trials had no shadows of their own: what refuted the stack of the seeds refutes theirs.
+            before = self.values
+            self._tune("lockstep", ends)
+            if self.values != before and not self.timed_out:
+                self._judge(ends)
+
+    def _tune(self, engine: str, ends: float) -> None:
+        case = self._open
+        try:
+            with time_limit(_left(ends)):
+                tuned = tune(
+                    case.recipe,
+                    case.capabilities,
+                    case.task,
+                    case.threshold,
+                    search=case.search,
+                    engine=engine,
+                    device=case.device,
+                    dtype=case.dtype,
+                    watch=self.progress,
+                )
+        except TimeLimitExceeded:
+            self.timed_out = True
+        else:
+            self.trials = tuned.runs
+            self.values = {name: tuned.recipe.hyperparameters[name] for name in case.search}
+
+    def _judge(self, ends: float) -> None:
+        assert self.values is not None
+        self.restart(replace(self._open, recipe=chosen(self._open.recipe, self.values), timeout=_left(ends)))
+        super().run()
+
+
+def _left(ends: float) -> float | None:
+    """Seconds until then, None for no end; never 0, which would mean no limit."""
+    return max(ends - time.monotonic(), 1e-3) if math.isfinite(ends) else None
 
 
 class _Candidate:

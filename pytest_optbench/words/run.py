@@ -35,6 +35,7 @@ class Run:
     hyperparameters: str = _column(
         "what was set or tuned, as JSON; the class's own defaults are left out", default="{}"
     )
+    tuned: str = _column("those of the hyperparameters that tuning has chosen, as JSON", default="{}")
     trial: int = _column("1 for a run of tuning, which no verdict counts; else 0", default=0)
     seed: int = _column("seed of the run", default=0)
     budget: int = _column("steps within which the target must be reached", unit="steps", default=0)

@@ -20,7 +20,7 @@ _TEXT = frozenset(column.name for column in fields(Run) if column.type == "str")
 
 def to_csv(runs: Iterable[Run]) -> str:
     """The runs as CSV text, sorted by recipe, task, version and seed. Numbers round-trip exactly (`repr`)."""
-    return "".join(map(_line, [COLUMNS, *(_row(run) for run in sorted(runs, key=_key))]))
+    return "".join(map(_line, [COLUMNS, *(_row(run) for run in sorted(runs, key=run_key))]))
 
 
 def from_csv(text: str, *, where: str) -> list[Run]:
@@ -75,8 +75,9 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def _key(run: Run) -> tuple[str, str, int, int]:
-    return run.recipe, run.task, run.task_version, run.seed
+def run_key(run: Run) -> tuple[str, str, int, int, str, int]:
+    """What tells a run from every other one of a session; trials of tuning differ in their hyperparameters, too."""
+    return run.recipe, run.task, run.task_version, run.trial, run.hyperparameters if run.trial else "", run.seed
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -126,9 +127,12 @@ def _value(kind: str, name: str, text: str, where: str) -> object:
         raise OptbenchError(f"{where}: column {name!r} is {text!r}; expected a number") from None
 
 
-def case_rows(runs: Sequence[Run]) -> dict[tuple[str, str, int], list[Run]]:
-    """The runs grouped by case: (recipe, task, task_version), each group in the order of its seeds."""
+def case_rows(runs: Iterable[Run], *, trials: bool = False) -> dict[tuple[str, str, int], list[Run]]:
+    """The runs grouped by case: (recipe, task, task_version), each group in the order of its seeds.
+
+    Trials of tuning are left out, unless they are asked for: then they come last in their group.
+    """
     groups: dict[tuple[str, str, int], list[Run]] = {}
-    for run in sorted(runs, key=_key):
+    for run in sorted((run for run in runs if trials or not run.trial), key=run_key):
         groups.setdefault((run.recipe, run.task, run.task_version), []).append(run)
     return groups

@@ -90,7 +90,7 @@ def test_one_that_passes_is_out_of_date_from_31_of_32_seeds_on(
     project.table(f"Some\n{KNOWN}", settings="seeds = 32")
     table = project.folder / "pyproject.toml"
     table.write_text(table.read_text().replace("acme:", "some:"))
-    result = project.bench()
+    result = project.bench("--optbench-engine=lockstep")
     assert result.outcomes == outcomes
     assert sum(row.outcome == "reached" for row in result.rows) == 32 - failing
 

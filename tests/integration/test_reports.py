@@ -109,7 +109,7 @@ def test_junit_properties_are_a_few_scalars(project: Project) -> None:
         "optbench_seeds": "4",
         "optbench_target": "0.001",
         "optbench_budget": "40",
-        "optbench_engine": "lockstep",
+        "optbench_engine": "stacked",
     }
     steps = [float(properties[f"optbench_steps_{name}"]) for name in ("q1", "median", "q3")]
     assert steps == sorted(steps)

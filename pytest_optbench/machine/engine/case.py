@@ -27,6 +27,7 @@ from pytest_optbench.words.run import Outcome, Run
 from pytest_optbench.words.threshold import Threshold
 
 Mode = Literal["stacked", "lockstep", "sequential"]
+_REASON = 160
 LEAST_STACK = 4
 """Lanes that make a stack worth its two shadows."""
 Progress = Callable[[int, Sequence[Lane]], None]
@@ -85,9 +86,13 @@ class CaseRun:
     """One execution of a case. After `run()`, or after an exception that came out of it, `rows()` has what was seen."""
 
     def __init__(self, case: Case, progress: Progress | None = None) -> None:
-        self.case = case
         self.progress: Progress | None = progress
         self.timed_out = False
+        self.restart(case)
+
+    def restart(self, case: Case) -> None:
+        """Forget what was seen, and be a run of this case from now on."""
+        self.case = case
         self.mode: Mode = case.mode
         """The mode that made the rows."""
         self.refusal = ""
@@ -117,11 +122,21 @@ class CaseRun:
         """Run all seeds as one stack; whatever shows that this is not exact leaves nothing behind but its reason."""
         case = self.case
         try:
-            admit(case.recipe, case.capabilities, case.task, len(case.seeds), case.threshold.budget, case.placement)
-            self._current = [new_lane(self.case, seed) for seed in case.seeds]
-            self._group([Stack(self._current)]).run()
+            self._current = [new_lane(case, seed) for seed in case.seeds]
+            for step in self._group([Stack(self._current)]).evaluations():
+                if step == 0:  # after the initial evaluation, which a hang in the probe then leaves behind
+                    admit(
+                        case.recipe,
+                        case.capabilities,
+                        case.task,
+                        len(case.seeds),
+                        case.threshold.budget,
+                        case.placement,
+                    )
+                if self.progress is not None:
+                    self._report(step, self._current)
         except NotElementwise as refusal:
-            self.refusal = str(refusal)
+            self.refusal = _plain(str(refusal))
         except SharedRandomness:
             self.refusal = "draws random numbers"
         if self.refusal:
@@ -177,6 +192,12 @@ class CaseRun:
         return [replace(row, engine=self.mode, engine_reason=self.refusal) for row in rows]
 
 
+def _plain(text: str) -> str:
+    """One short line of ASCII: the text may quote an exception of the user's."""
+    line = " ".join(text.split())
+    return (line if len(line) <= _REASON else f"{line[: _REASON - 3]}...").encode("ascii", "backslashreplace").decode()
+
+
 def new_lane(case: Case, seed: int) -> Lane:
     """A lane of the case before its first step."""
     record = Record(
@@ -224,6 +245,7 @@ def blank_row(case: Case, seed: int, **measured: object) -> Run:
         "optimizer_version": case.recipe.version,
         "regime": case.recipe.regime,
         "hyperparameters": case.recipe.hyperparameters_json,
+        "tuned": case.recipe.tuned_json,
         "seed": seed,
         "budget": case.threshold.budget,
         "eval_every": case.threshold.eval_every,
