@@ -1,7 +1,8 @@
 """Cost of the engine against the loop that one would write by hand: one seed after another, ordinary autograd.
 
-Run with `pytest tests/benchmarks --benchmark-enable --benchmark-json=engine.json`; the ratios are each test's
-`extra_info`. Every variant does the same work: 32 seeds of AdamW, the same data, steps and evaluations.
+Run with `pytest tests/benchmarks/test_engine.py --benchmark-enable --benchmark-json=engine.json`; the ratios are each
+test's `extra_info`. Every variant does the same work: 32 seeds, the same data, steps and evaluations. The floor is the
+share of the loop that the batched arithmetic alone takes: traced gradients and evaluations of all seeds, no optimizer.
 """
 
 from __future__ import annotations
@@ -9,24 +10,33 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from collections.abc import Sequence
+from functools import cache
 from itertools import count
 
 import pytest
 import torch
 
 from pytest_optbench.machine.determinism import isolated
+from pytest_optbench.machine.engine.batched import Batched
 from pytest_optbench.machine.engine.case import Case, CaseRun
-from pytest_optbench.machine.engine.group import BLOCK
+from pytest_optbench.machine.engine.group import BLOCK, Placement
 from pytest_optbench.machine.recipe import Recipe, validate
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import threshold_of
-from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.machine.tasks.task import Task, Tensors, instance
 from pytest_optbench.words.threshold import Threshold
 
 SEEDS = tuple(range(32))
 STEPS = {"unit": 192, "small": 64}
-RECIPE = Recipe(name="AdamW", optimizer=torch.optim.AdamW, where="benchmark", hyperparameters={"lr": 1e-3})
+RECIPES = {
+    name: Recipe(name=name, optimizer=optimizer, where="benchmark", hyperparameters={"lr": 1e-5, **options})
+    for name, optimizer, options in (
+        ("AdamW", torch.optim.AdamW, {}),
+        ("SGD-momentum", torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+    )
+}
 
 
 def work(task: Task, steps: int) -> Threshold:
@@ -45,7 +55,7 @@ class UnreachableThreshold(Threshold):
         return self.interval
 
 
-def plain_loop(task: Task, threshold: Threshold, seeds: tuple[int, ...]) -> list[float]:
+def plain_loop(recipe: Recipe, task: Task, threshold: Threshold, seeds: tuple[int, ...]) -> list[float]:
     """What a benchmark script does: for every seed, for every step, zero_grad, loss, backward, step."""
     finals = []
     for seed in seeds:
@@ -54,7 +64,7 @@ def plain_loop(task: Task, threshold: Threshold, seeds: tuple[int, ...]) -> list
         parameters = {
             name: torch.nn.Parameter(value.clone()) for name, value in task.initial(streams, constants).items()
         }
-        optimizer = RECIPE.build(parameters.values())
+        optimizer = recipe.build(parameters.values())
         for step in count():
             if step % threshold.eval_every == 0:
                 with torch.no_grad():
@@ -71,10 +81,10 @@ def plain_loop(task: Task, threshold: Threshold, seeds: tuple[int, ...]) -> list
     return finals
 
 
-def engine(task: Task, threshold: Threshold, seeds: tuple[int, ...], mode: str) -> list[float]:
+def engine(recipe: Recipe, task: Task, threshold: Threshold, seeds: tuple[int, ...], mode: str) -> list[float]:
     case = Case(
-        recipe=RECIPE,
-        capabilities=validate(RECIPE),
+        recipe=recipe,
+        capabilities=validate(recipe),
         task=task,
         threshold=threshold,
         seeds=seeds,
@@ -82,36 +92,70 @@ def engine(task: Task, threshold: Threshold, seeds: tuple[int, ...], mode: str) 
     )
     run = CaseRun(case)
     run.run()
+    assert run.mode == mode
     return [row.final for row in run.rows()]
 
 
-ROUNDS = 7
+@cache
+def batched(task: Task) -> Batched:
+    return Batched(task)
 
 
+def floor(task: Task, threshold: Threshold, seeds: tuple[int, ...]) -> None:
+    """The arithmetic of the engine alone: as many traced gradients and evaluations, of parameters that never move."""
+    placement = Placement(torch.device("cpu"), torch.float32)
+    with isolated(), torch.no_grad():
+        functions = batched(task)
+        each = [instance(task, seed) for seed in seeds]
+        parameters = stack([placement.put(start) for _, start in each])
+        constants = stack([placement.put(given) for given, _ in each])
+        memory = stack([placement.put(task.memory(start, given)) for given, start in each])
+        blocks = [
+            task.batches(Streams(task.name, task.version, seed, 0), 0, 1, given)
+            for seed, (given, _) in zip(seeds, each, strict=True)
+        ]
+        batch = stack([{name: tensor[0] for name, tensor in block.items()} for block in blocks])
+        for step in range(threshold.budget + 1):
+            if step % threshold.eval_every == 0:
+                functions.evaluate(parameters, constants, torch.tensor(float(step)))
+            if step < threshold.budget:
+                functions.gradient(parameters, constants, batch, memory)
+
+
+def stack(tensors: Sequence[Tensors]) -> Tensors:
+    return {name: torch.stack([one[name] for one in tensors]) for name in tensors[0]}
+
+
+ROUNDS = 3
+VARIANTS = ("loop", "stacked", "lockstep", "sequential", "floor")
+
+
+@pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("task", BUILTIN, ids=lambda task: task.name)
-def test_case_of_32_seeds(benchmark, task):
-    """The three in turn, round after round, so that a machine whose speed drifts does so for all of them."""
+def test_case_of_32_seeds(benchmark, task, name):
+    """The variants in turn, round after round, so that a machine whose speed drifts does so for all of them."""
     # Where nothing is timed, a little of the same work shows that the benchmark still runs.
-    seeds, steps = (SEEDS[:2], 8) if benchmark.disabled else (SEEDS, STEPS[task.tier])
+    seeds, steps = (SEEDS[:4], 8) if benchmark.disabled else (SEEDS, STEPS[task.tier])
     threshold = work(task, steps)
-    seconds: dict[str, list[float]] = {"loop": [], "lockstep": [], "sequential": []}
+    recipe = RECIPES[name]
+    seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
 
     def in_turn():
         for variant, times in seconds.items():
             started = time.perf_counter()
-            if variant == "loop":
+            if variant == "floor":
+                floor(task, threshold, seeds)
+            elif variant == "loop":
                 with isolated():
-                    finals = plain_loop(task, threshold, seeds)
+                    assert len(plain_loop(recipe, task, threshold, seeds)) == len(seeds)
             else:
-                finals = engine(task, threshold, seeds, variant)
+                finals = engine(recipe, task, threshold, seeds, variant)
+                assert all(map(math.isfinite, finals))
             times.append(time.perf_counter() - started)
-            assert all(map(math.isfinite, finals))
-            assert len(finals) == len(seeds)
 
     benchmark.pedantic(in_turn, rounds=ROUNDS, warmup_rounds=1)
-    for variant in ("lockstep", "sequential"):
+    for variant in VARIANTS:
+        benchmark.extra_info[f"{variant} s"] = round(statistics.median(seconds[variant]), 4)
         # A round's ratio, then the median over rounds; the first round is the warm-up.
         ratios = [a / b for a, b in zip(seconds[variant], seconds["loop"], strict=True)][1:] or [math.nan]
-        benchmark.extra_info[f"{variant} / loop"] = round(statistics.median(ratios), 3)
-        benchmark.extra_info[f"{variant} s"] = round(statistics.median(seconds[variant]), 3)
-    benchmark.extra_info["loop s"] = round(statistics.median(seconds["loop"]), 3)
+        benchmark.extra_info[f"{variant} / loop"] = round(statistics.median(ratios), 4)

@@ -194,20 +194,25 @@ class Group:
         at = torch.tensor(float(step), device=self.placement.device, dtype=self.placement.dtype)
         values = self.batched.evaluate(self._stacked(), self._constants, at).tolist()
         for seating in self._seatings:
+            ended = []
             for row, value in zip(seating.rows, values[seating.seats], strict=True):
                 lane = seating.crew.lanes[row]
                 if lane.active:
                     lane.record.feed(step, value)
-                    if not lane.active:
-                        self._measure(lane, seating.crew, row)
+                    if lane.record.finished:
+                        ended.append(row)
+            if ended:
+                self._measure(seating, ended)
 
-    def _measure(self, lane: Lane, crew: Crew, row: int) -> None:
-        """Take a finished lane's further figures of merit, at the weights that were just judged."""
-        if lane.instance.crash is None:
-            seat = self._seats.index(lane)
-            constants = {name: tensor[[seat] * LEAST_LANES] for name, tensor in self._constants.items()}
-            metrics = self.batched.metrics(crew.parameters([row] * LEAST_LANES), constants)
-            lane.metrics = {name: float(value[0]) for name, value in metrics.items()}
+    def _measure(self, seating: _Seating, rows: list[int]) -> None:
+        """Take further figures of merit of lanes that have just ended, at the weights that were judged."""
+        padded = self._padded(rows)
+        seats = [seating.start + seating.rows.index(row) for row in padded]
+        constants = {name: tensor[seats] for name, tensor in self._constants.items()}
+        metrics = self.batched.metrics(seating.crew.parameters(padded), constants)
+        by_name = {name: values.tolist() for name, values in metrics.items()}
+        for k, row in enumerate(rows):
+            seating.crew.lanes[row].metrics = {name: float(values[k]) for name, values in by_name.items()}
 
     def _step(self, step: int) -> None:
         batch = self._batch(step)
