@@ -10,10 +10,14 @@ from dataclasses import dataclass
 import torch
 
 from pytest_optbench.machine.engine.batched import Batched
-from pytest_optbench.machine.engine.crew import Separate
+from pytest_optbench.machine.engine.case import LEAST_STACK
+from pytest_optbench.machine.engine.crew import Crew, Separate
 from pytest_optbench.machine.engine.group import Group, Placement
 from pytest_optbench.machine.engine.lane import Lane
+from pytest_optbench.machine.engine.probe import admit
+from pytest_optbench.machine.engine.stack import NotElementwise, Stack
 from pytest_optbench.machine.recipe import Capabilities, Recipe
+from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.record import Record
 
 _PLACEMENT = Placement(torch.device("cpu"), torch.float32)
@@ -41,6 +45,24 @@ class Trial:
         return min((value for value in self.values if math.isfinite(value)), default=math.inf)
 
 
+def _crews(lanes: Sequence[Lane], task: Task, budget: int) -> list[Crew]:
+    """A stack for every recipe that allows one; `lanes` of one recipe are next to each other."""
+    crews: list[Crew] = []
+    for _, group in itertools.groupby(lanes, key=lambda lane: id(lane.recipe)):
+        some = list(group)
+        first = some[0]
+        closure = first.capabilities.needs_closure or not task.batchable
+        try:
+            if closure or len(some) < LEAST_STACK:
+                raise NotElementwise
+            admit(first.recipe, first.capabilities, task, len(some), budget, _PLACEMENT)
+        except NotElementwise:
+            crews.append(Separate(some))
+        else:
+            crews.append(Stack(some))
+    return crews
+
+
 def run_trials(
     batched: Batched,
     lanes: Sequence[tuple[Recipe, Capabilities, int]],
@@ -56,11 +78,22 @@ def run_trials(
     inside `isolated()` and without gradients. `own_random` is for recipes that draw random numbers.
     """
     task = batched.task
-    running = [
-        Lane(seed, recipe, capabilities, Record(target, budget, eval_every, optimum=task.optimum, window=task.window))
-        for recipe, capabilities, seed in lanes
-    ]
-    Group(task, batched, [Separate(running)], _PLACEMENT, own_random=own_random).run()
+
+    def fresh() -> list[Lane]:
+        return [
+            Lane(
+                seed, recipe, capabilities, Record(target, budget, eval_every, optimum=task.optimum, window=task.window)
+            )
+            for recipe, capabilities, seed in lanes
+        ]
+
+    running = fresh()
+    try:
+        crews = [Separate(running)] if own_random else _crews(running, task, budget)
+        Group(task, batched, crews, _PLACEMENT, own_random=own_random).run()
+    except NotElementwise:
+        running = fresh()
+        Group(task, batched, [Separate(running)], _PLACEMENT).run()
     for lane in running:
         if lane.instance.crash is not None:
             raise lane.instance.crash

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch.optim import SGD
 
+from pytest_optbench.machine import trials as trials_module
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.engine.batched import Batched
+from pytest_optbench.machine.engine.stack import Stack
 from pytest_optbench.machine.recipe import Recipe, validate
 from pytest_optbench.machine.tasks.draws import normal
 from pytest_optbench.machine.tasks.exact import ExactTask
@@ -98,3 +100,21 @@ def test_what_an_optimizer_raises_comes_out():
     recipe = sgd(0.1, Raises)
     with pytest.raises(ArithmeticError):
         trials([recipe], (0, 1))
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_trials_of_one_recipe_are_stacked_where_that_is_exact(late, monkeypatch):
+    class Clips(SGD):
+        def step(self, closure=None):
+            self.count = getattr(self, "count", 0) + 1
+            if late and self.count > 5:
+                torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 1e-2)
+            return super().step()
+
+    made = []
+    monkeypatch.setattr(trials_module, "Stack", lambda lanes: made.append(len(lanes)) or Stack(lanes))
+    seeds = tuple(range(6))
+    found = trials([sgd(0.1, Clips), sgd(0.2, Clips)], seeds)
+    assert made == [6, 6]
+    monkeypatch.setattr(trials_module, "LEAST_STACK", 100)
+    assert found == trials([one.recipe for one in found[::6]], seeds)
