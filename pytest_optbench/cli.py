@@ -34,15 +34,29 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
     tasks.add_argument("--module", action="append", default=[], help="also list the tasks of this module; repeatable")
     commands.add_parser("columns", help="document the columns of the runs table")
-    calibrate = commands.add_parser("calibrate", help="find targets and budgets by the protocol")
+    calibrate = commands.add_parser("calibrate", help="find targets, budgets and the reference table by the protocol")
     calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
     calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
-    calibrate.add_argument("--out", type=Path, required=True, help="CSV to write; rows of other tasks are kept")
+    calibrate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; a task is one's own")
+    calibrate.add_argument("--fresh", action="store_true", help="do also what an interrupted command has done already")
+    calibrate.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of thresholds.csv and reference.csv, in which the rows of other tasks are kept",
+    )
     admit = commands.add_parser("admit", help="test tasks against the rules of admission")
     admit.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
     admit.add_argument("--module", action="append", default=[], help="also test the tasks of this module; repeatable")
     admit.add_argument("--full", action="store_true", help="all seeds of the rules; minutes, not seconds")
     return parser
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; expected at least 1")
+    return int(text)
 
 
 def _tasks(options: argparse.Namespace) -> int:
@@ -63,15 +77,29 @@ def _columns(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from pytest_optbench.machine.calibration import calibrate_all  # noqa: PLC0415 - imports torch
-    from pytest_optbench.machine.tasks import BUILTIN  # noqa: PLC0415 - imports torch
-    from pytest_optbench.words.threshold import merge_thresholds  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.machine.campaign import Campaign  # noqa: PLC0415 - imports torch
 
-    order = [task.name for task in BUILTIN]
     tasks = _selected(options.tasks, options.module)
-    for task, threshold in calibrate_all(tasks, lambda line: print(line, file=sys.stderr, flush=True)):  # noqa: T201
-        merge_thresholds(options.out, {(task.name, task.version): threshold}, order=order)
-    return 0
+    campaign = Campaign(
+        tasks=tasks, out=options.out, modules=options.module, root=Path.cwd(), jobs=options.jobs, fresh=options.fresh
+    )
+    try:
+        failures = campaign.run(_progress)
+    except OSError as error:
+        raise OptbenchError(f"--out {options.out}: {error}") from error
+    except KeyboardInterrupt:
+        sys.stderr.write("optbench: interrupted; what is done is kept, and the same command goes on from there\n")
+        return 130
+    if failures:
+        sys.stderr.write(f"optbench: {len(failures)} of {len(tasks)} tasks could not be calibrated; ")
+        sys.stderr.write("what is done is kept, and the same command tries only these again:\n")
+        sys.stderr.writelines(f"  {name}: {sentence}\n" for name, sentence in failures.items())
+    return 1 if failures else 0
+
+
+def _progress(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _admit(options: argparse.Namespace) -> int:

@@ -1,139 +1,198 @@
-"""Calibration: finds the targets, the budget and par of a task by the protocol of the reference table.
+"""Calibration: finds the target, the budget and the reference rows of a task by the protocol of the reference table.
 
-Every reference is tuned over half-decades of its learning rate on tuning seeds, then scored on two disjoint sets of
-fresh seeds. Targets are `floor + tau (initial - floor)`, tau in 0.1, 0.01, 0.001, 0.0001, where the floor is the known
-optimum, or else the median best value of the best of SGD with momentum, AdamW and NAdam. The gate uses the hardest of
-them that a reference reaches on 31 of 32 seeds of both sets; the budget is twice the 90 % quantile of that reference's
-steps. AdamW has precedence; SGD, momentum, NAdam, RMSprop and Adagrad stand in where it does not get there.
+Levels are `floor + tau (initial - floor)`, tau in 0.1, 0.01, 0.001, 0.0001, where the floor is the known optimum, or
+else the median best value of the best of SGD with momentum, AdamW and NAdam. The gate's target is the hardest level
+that AdamW, tuned for it as a user's recipe is, reaches within the task's horizon on 31 of 32 seeds of two disjoint
+sets; where it reaches none, the best of the other references stands in for it. The budget is twice the 90 % quantile of
+its steps. Then every reference is tuned for that target and budget, and run on the seeds of the gate.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from pytest_optbench.machine.determinism import isolated
-from pytest_optbench.machine.engine.batched import Batched
-from pytest_optbench.machine.recipe import validate
-from pytest_optbench.machine.references import PAR, REFERENCES, reference_recipe
-from pytest_optbench.machine.search import LEARNING_RATES
+from pytest_optbench.machine.engine.case import Case, CaseRun
+from pytest_optbench.machine.recipe import Recipe, validate
+from pytest_optbench.machine.references import PAR, REFERENCES, reference_recipe, spell_reference
 from pytest_optbench.machine.tasks.task import Task, instance
-from pytest_optbench.machine.trials import Trial, run_trials
-from pytest_optbench.machine.tuning import TUNING_SEEDS
+from pytest_optbench.machine.tuning import tune
+from pytest_optbench.words.baseline import BaselineRow, from_runs
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import median, quantile
 from pytest_optbench.words.threshold import Threshold
 from pytest_optbench.words.verdict import ALMOST_ALL
 
 SEED_SETS = (tuple(range(32)), tuple(range(2_000_000, 2_000_032)))
+"""Seeds that score; the first set is the gate's. Tuning has seeds of its own."""
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
 _FLOOR_REFERENCES = ("SGD-momentum", "AdamW", "NAdam")
-Report = Callable[[str], None]
+_RULE = "31 of 32 seeds of both sets"
+
+Report = Callable[[str, float], None]
+"""Takes a line about a step of the protocol that is done, and the share of the task's steps that are done by now."""
 
 
-def calibrate(task: Task, report: Report = lambda line: None) -> Threshold:
-    """The threshold of one task. Raises OptbenchError when no reference reaches any of its targets reliably."""
-    with isolated(), torch.no_grad():
-        return _Calibration(task, report).threshold()
+@dataclass(frozen=True)
+class Calibrated:
+    """What is known of a task after its calibration."""
+
+    task: str
+    task_version: int
+    threshold: Threshold
+    rows: tuple[BaselineRow, ...]
+    """One row per reference."""
+
+
+def calibrate(task: Task, report: Report = lambda line, share: None) -> Calibrated:
+    """Calibrate one task. Raises OptbenchError when no reference reaches any of its levels reliably."""
+    return _Calibration(task, report).calibrated()
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """A reference as tuned for one threshold, and how it did in that."""
+
+    recipe: Recipe
+    steps: float
+    best: float
 
 
 class _Calibration:
     def __init__(self, task: Task, report: Report) -> None:
         self.task = task
-        self.report = report
-        self.batched = Batched(task)
-        self.tuning = {name: self._run([(name, lr) for lr in LEARNING_RATES], TUNING_SEEDS) for name in REFERENCES}
-        self.scores: dict[tuple[str, float], tuple[list[Trial], ...]] = {}
+        self._report = report
+        self._sets = tuple(seeds[: task.seeds] for seeds in SEED_SETS)
+        self._capabilities = {name: validate(reference_recipe(name)) for name in REFERENCES}
+        self._done = 0
+        self._ahead = 1 + 2 + 2 * len(REFERENCES) + 1
+        if task.optimum is None:
+            self._ahead += 2 * len(_FLOOR_REFERENCES)
 
-    def threshold(self) -> Threshold:
+    def calibrated(self) -> Calibrated:
         levels = self._levels()
-        # Par is AdamW's: a level that it reaches is worth more than a harder one that only another reference reaches.
-        for names in ([PAR], [name for name in REFERENCES if name != PAR]):
-            for target in reversed(levels):
-                for name in sorted(names, key=lambda name: self._best_rate(name, target)[1]):
-                    found = self._accept(name, target, levels)
-                    if found:
-                        return found
-        raise OptbenchError(f"task {self.task.name}: no reference reaches {levels[0]:.4g} on 31 of 32 seeds")
+        name, gate = self._gate(levels)
+        runs: list[Run] = []
+        threshold = gate
+        for reference in REFERENCES:
+            recipe = self._tuned(reference, gate).recipe
+            first = self._scored(recipe, gate, self._sets[0])
+            runs += first
+            if reference == name:
+                self._confirm(recipe, gate, first + self._scored(recipe, gate, self._sets[1]))
+                threshold = replace(threshold, reference=spell_reference(recipe))
+            if reference == PAR:
+                par = median([run.steps for run in first])
+                threshold = replace(threshold, par=par if math.isfinite(par) else None)
+        return Calibrated(self.task.name, self.task.version, threshold, tuple(from_runs(runs)))
 
     def _levels(self) -> tuple[float, ...]:
-        initial = median([self._initial(seed) for seed in SEED_SETS[0]])
+        with isolated(), torch.no_grad():
+            initial = median([self._initial(seed) for seed in SEED_SETS[0]])
         floor = self.task.optimum
         if floor is None:
-            floor = min(
-                median([trial.best for trial in self.tuning[name] if _rate(trial) == lr])
-                for name in _FLOOR_REFERENCES
-                for lr in LEARNING_RATES
-            )
-        self.report(f"{self.task.name}: initial {initial:.6g}, floor {floor:.6g}")
+            by_value = Threshold(target=-math.inf, budget=self.task.horizon)
+            tuned = [self._tuned(name, by_value).recipe for name in _FLOOR_REFERENCES]
+            floor = min(_median_best(self._scored(recipe, by_value, self._sets[0])) for recipe in tuned)
+        self._tell(f"initial {initial:.6g}, floor {floor:.6g}")
         return tuple(float(f"{floor + tau * (initial - floor):.6g}") for tau in LEVELS)
 
     def _initial(self, seed: int) -> float:
         constants, parameters = instance(self.task, seed)
         return self.task.evaluate(parameters, constants, torch.zeros(())).item()
 
-    def _best_rate(self, name: str, target: float) -> tuple[float, tuple[float, float]]:
-        """The learning rate with the fewest median steps to the target on the tuning seeds, then the best value."""
+    def _gate(self, levels: tuple[float, ...]) -> tuple[str, Threshold]:
+        """The reference that sets the budget, with target and budget."""
+        # Par is AdamW's: a level that it reaches is worth more than a harder one that only another reference reaches.
+        for names in ([PAR], [name for name in REFERENCES if name != PAR]):
+            for target in reversed(levels):
+                within = Threshold(target=target, budget=self.task.horizon)
+                tuned = sorted((self._tuned(name, within) for name in names), key=lambda one: (one.steps, one.best))
+                for choice in tuned:
+                    budget = self._budget(choice, within)
+                    if budget is not None:
+                        return choice.recipe.name, Threshold(target=target, budget=budget, levels=levels)
+                self._ahead += 2 * len(names)
+        raise OptbenchError(f"task {self.task.name}: no reference reaches {levels[0]:.4g} on {_RULE}")
 
-        def score(lr: float) -> tuple[float, float]:
-            trials = [trial for trial in self.tuning[name] if _rate(trial) == lr]
-            return (
-                median([trial.steps_to(target, self.task.horizon) for trial in trials]),
-                median([trial.best for trial in trials]),
+    def _budget(self, choice: _Choice, within: Threshold) -> int | None:
+        """Twice the 90 % quantile of its steps, if it reaches the target reliably."""
+        if math.isinf(choice.steps):
+            return None
+        runs = self._scored(choice.recipe, within, [seed for seeds in self._sets for seed in seeds])
+        if not self._reliable(runs):
+            return None
+        return _rounded_up(2 * quantile([run.steps for run in runs if math.isfinite(run.steps)], 0.9))
+
+    def _confirm(self, recipe: Recipe, gate: Threshold, runs: Sequence[Run]) -> None:
+        if not self._reliable(runs):
+            counts = " and ".join(f"{self._reached(runs, seeds)} of {len(seeds)}" for seeds in self._sets)
+            raise OptbenchError(
+                f"task {self.task.name}: {spell_reference(recipe)} sets the budget, but reaches {gate.target:.6g} "
+                f"within {gate.budget} steps on {counts} seeds; the rule is {_RULE}"
             )
 
-        lr = min(LEARNING_RATES, key=score)
-        return lr, score(lr)
+    def _reliable(self, runs: Sequence[Run]) -> bool:
+        return all(self._reached(runs, seeds) >= ALMOST_ALL * len(seeds) for seeds in self._sets)
 
-    def _accept(self, name: str, target: float, levels: tuple[float, ...]) -> Threshold | None:
-        """The threshold that this reference sets at this target, if it reaches it reliably."""
-        lr, (tuned, _) = self._best_rate(name, target)
-        if math.isinf(tuned):
-            return None
-        sets = self._scored(name, lr)
-        steps = [[trial.steps_to(target, self.task.horizon) for trial in trials] for trials in sets]
-        reached = [sum(map(math.isfinite, one)) for one in steps]
-        self.report(f"  {target:.6g}: {name} lr {lr:g} median {median(steps[0]):g} reached {reached}")
-        if min(count / len(one) for count, one in zip(reached, steps, strict=True)) < ALMOST_ALL:
-            return None
-        budget = _rounded_up(2 * quantile([step for one in steps for step in one if math.isfinite(step)], 0.9))
-        par = self._par(target, budget)
-        return Threshold(target, budget, par, levels, f"{name}(lr={lr:g})")
+    def _reached(self, runs: Sequence[Run], seeds: Sequence[int]) -> int:
+        return sum(math.isfinite(run.steps) for run in runs if run.seed in seeds)
 
-    def _par(self, target: float, budget: int) -> float | None:
-        """Median steps of tuned AdamW on the gate's own seeds; None when most of them miss."""
-        lr, (tuned, _) = self._best_rate(PAR, target)
-        if math.isinf(tuned):
-            return None
-        value = median([trial.steps_to(target, budget) for trial in self._scored(PAR, lr)[0]])
-        return value if math.isfinite(value) else None
+    def _tuned(self, name: str, threshold: Threshold) -> _Choice:
+        tuned = tune(reference_recipe(name), self._capabilities[name], self.task, threshold)
+        trials = [run for run in tuned.runs if run.hyperparameters == tuned.recipe.hyperparameters_json]
+        steps = median([run.steps for run in trials])
+        best = _median_best(trials)
+        self._tell(
+            f"{spell_reference(tuned.recipe)} tuned {_towards(threshold)}: "
+            + (f"{steps:g} steps" if math.isfinite(steps) else f"best {best:.6g}")
+        )
+        return _Choice(tuned.recipe, steps, best)
 
-    def _scored(self, name: str, lr: float) -> tuple[list[Trial], ...]:
-        if (name, lr) not in self.scores:
-            self.scores[name, lr] = tuple(self._run([(name, lr)], seeds[: self.task.seeds]) for seeds in SEED_SETS)
-        return self.scores[name, lr]
+    def _scored(self, recipe: Recipe, threshold: Threshold, seeds: Sequence[int]) -> list[Run]:
+        """A run per seed. What a reference raises is raised: it must not count as a miss."""
+        case = CaseRun(
+            Case(
+                recipe=recipe,
+                capabilities=self._capabilities[recipe.name],
+                task=self.task,
+                threshold=threshold,
+                seeds=tuple(seeds),
+            )
+        )
+        case.run()
+        if case.crash is not None:
+            raise case.crash
+        rows = case.rows()
+        reached = sum(math.isfinite(row.steps) for row in rows)
+        found = f"{reached} of {len(rows)} seeds, median {median([row.steps for row in rows]):g} steps"
+        if math.isinf(threshold.target):
+            found = f"median best {_median_best(rows):.6g}"
+        self._tell(f"{spell_reference(recipe)} scored {_towards(threshold)}: {found}")
+        return rows
 
-    def _run(self, rates: Sequence[tuple[str, float]], seeds: Sequence[int]) -> list[Trial]:
-        """Every (reference, learning rate) with every seed over the horizon, all on shared gradients."""
-        recipes = [reference_recipe(name, lr) for name, lr in rates]
-        lanes = [(recipe, validate(recipe), seed) for recipe in recipes for seed in seeds]
-        horizon = self.task.horizon
-        return run_trials(self.batched, lanes, budget=horizon, eval_every=max(1, horizon // 400))
+    def _tell(self, line: str) -> None:
+        self._done += 1
+        self._ahead = max(self._ahead, self._done + 1)
+        self._report(line, self._done / self._ahead)
 
 
-def _rate(trial: Trial) -> float:
-    return float(trial.recipe.hyperparameters["lr"])
+def _median_best(runs: Sequence[Run]) -> float:
+    return median([math.inf if run.best is None else run.best for run in runs])
+
+
+def _towards(threshold: Threshold) -> str:
+    if math.isinf(threshold.target):
+        return f"by value in {threshold.budget} steps"
+    return f"to {threshold.target:.6g} in {threshold.budget} steps"
 
 
 def _rounded_up(steps: float) -> int:
     """Up to two significant digits: budgets are for people."""
     unit = 10 ** max(math.floor(math.log10(max(steps, 1))) - 1, 0)
-    return int(math.ceil(steps / unit) * unit)
-
-
-def calibrate_all(tasks: Sequence[Task], report: Report) -> Iterator[tuple[Task, Threshold]]:
-    """Calibrate task after task, so that what is found can be stored before the next one begins."""
-    for task in tasks:
-        yield task, calibrate(task, report)
+    return max(int(math.ceil(steps / unit) * unit), 1)

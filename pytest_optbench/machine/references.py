@@ -27,10 +27,16 @@ REFERENCES: Mapping[str, tuple[type[torch.optim.Optimizer], Mapping[str, Any]]] 
 )
 
 
-def reference_recipe(name: str, lr: float) -> Recipe:
-    """The recipe of a reference at one learning rate."""
+def reference_recipe(name: str, lr: float | None = None) -> Recipe:
+    """The recipe of a reference at one learning rate, or with its learning rate left open."""
     optimizer, options = REFERENCES[name]
-    return Recipe(name=name, optimizer=optimizer, where=f"reference {name}", hyperparameters={"lr": lr, **options})
+    hyperparameters = dict(options) if lr is None else {"lr": lr, **options}
+    return Recipe(name=name, optimizer=optimizer, where=f"reference {name}", hyperparameters=hyperparameters)
+
+
+def spell_reference(recipe: Recipe) -> str:
+    """How a threshold names a reference, the inverse of `parse_reference`."""
+    return f"{recipe.name}(lr={recipe.hyperparameters['lr']:g})"
 
 
 def parse_reference(text: str, *, where: str) -> Recipe:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import Literal, get_args
+
+from pytest_optbench.words.sheet import column as _column
 
 SCHEMA = 1
 Outcome = Literal["reached", "missed", "diverged", "crashed", "timeout"]
@@ -12,11 +14,6 @@ OUTCOMES: tuple[str, ...] = get_args(Outcome)
 Regime = Literal["default", "fixed", "tuned"]
 
 Curve = tuple[tuple[int, float], ...]
-
-
-def _column(doc: str, *, unit: str = "", volatile: bool = False, default: Any = None) -> Any:
-    """A column: its documentation, its unit, and whether it may differ between two runs of the same code."""
-    return field(default=default, metadata={"doc": doc, "unit": unit, "volatile": volatile})
 
 
 @dataclass(frozen=True, kw_only=True)

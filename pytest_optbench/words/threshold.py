@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.table import write_atomically
 
 
@@ -40,31 +41,40 @@ class Threshold:
 def shipped_thresholds() -> dict[tuple[str, int], Threshold]:
     """The thresholds of the built-in tasks, by (task, version), from the table in the package."""
     text = resources.files("pytest_optbench.data").joinpath("thresholds.csv").read_text(encoding="utf-8")
-    return parse_thresholds(text)
+    return parse_thresholds(text, where="thresholds.csv")
 
 
-def parse_thresholds(text: str) -> dict[tuple[str, int], Threshold]:
-    """Thresholds by (task, version) from CSV text."""
-    return {
-        (row["task"], int(row["task_version"])): Threshold(
-            target=float(row["target"]),
-            budget=int(row["budget"]),
-            par=float(row["par"]) if row["par"] else None,
-            levels=tuple(json.loads(row["levels"])),
-            reference=row["reference"],
-        )
-        for row in csv.DictReader(text.splitlines())
-    }
+def parse_thresholds(text: str, *, where: str) -> dict[tuple[str, int], Threshold]:
+    """Thresholds by (task, version) from CSV text. Raises OptbenchError, with `where` and line, for anything else."""
+    reader = csv.DictReader(text.splitlines())
+    found = {}
+    for row in reader:
+        try:
+            found[row["task"], int(row["task_version"])] = Threshold(
+                target=float(row["target"]),
+                budget=int(row["budget"]),
+                par=float(row["par"]) if row["par"] else None,
+                levels=tuple(json.loads(row["levels"])),
+                reference=row["reference"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise OptbenchError(f"{where}, line {reader.line_num}: no threshold ({error!r})") from None
+    return found
+
+
+def read_thresholds(path: Path) -> dict[tuple[str, int], Threshold]:
+    """Thresholds by (task, version) from a CSV file; OptbenchError when it cannot be read."""
+    try:
+        return parse_thresholds(path.read_text(encoding="utf-8"), where=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptbenchError(f"{path}: cannot read the thresholds ({error})") from error
 
 
 COLUMNS = ("task", "task_version", "target", "budget", "par", "levels", "reference")
 
 
-def merge_thresholds(path: Path, found: dict[tuple[str, int], Threshold], *, order: Sequence[str]) -> None:
-    """Write `found` into the CSV at `path`, keeping its other tasks; rows are in `order`, then by name."""
-    thresholds = parse_thresholds(path.read_text(encoding="utf-8")) if path.exists() else {}
-    names = {name for name, _ in found}
-    thresholds = {key: value for key, value in thresholds.items() if key[0] not in names} | found
+def thresholds_csv(thresholds: Mapping[tuple[str, int], Threshold], *, order: Sequence[str]) -> str:
+    """Thresholds as CSV text; rows are in `order` of their tasks, then by name."""
     rank = {name: k for k, name in enumerate(order)}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -72,4 +82,12 @@ def merge_thresholds(path: Path, found: dict[tuple[str, int], Threshold], *, ord
     for (name, version), one in sorted(thresholds.items(), key=lambda item: (rank.get(item[0][0], len(rank)), item[0])):
         par = "" if one.par is None else f"{one.par:g}"
         writer.writerow([name, version, repr(one.target), one.budget, par, json.dumps(one.levels), one.reference])
-    write_atomically(path, out.getvalue())
+    return out.getvalue()
+
+
+def merge_thresholds(path: Path, found: Mapping[tuple[str, int], Threshold], *, order: Sequence[str]) -> None:
+    """Write `found` into the CSV at `path`, keeping its other tasks; rows are in `order`, then by name."""
+    thresholds = read_thresholds(path) if path.exists() else {}
+    names = {name for name, _ in found}
+    kept = {key: value for key, value in thresholds.items() if key[0] not in names}
+    write_atomically(path, thresholds_csv({**kept, **found}, order=order))

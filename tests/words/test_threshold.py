@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_optbench.words.threshold import Threshold, merge_thresholds, parse_thresholds, shipped_thresholds
+from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.threshold import (
+    Threshold,
+    merge_thresholds,
+    parse_thresholds,
+    read_thresholds,
+    shipped_thresholds,
+    thresholds_csv,
+)
 
 HARD = Threshold(target=0.1 + 0.2, budget=400, par=102.5, levels=(1.0, 1e-45), reference="AdamW(lr=0.1)")
 EASY = Threshold(target=-1.0, budget=90)
@@ -13,7 +21,7 @@ ORDER = ("first", "second")
 
 def merged(path, found):
     merge_thresholds(path, found, order=ORDER)
-    return parse_thresholds(path.read_text())
+    return read_thresholds(path)
 
 
 @pytest.mark.parametrize(("budget", "every"), [(1, 1), (199, 1), (200, 1), (399, 1), (400, 2), (2400, 12)])
@@ -56,3 +64,24 @@ def test_shipped_levels_run_from_easy_to_hard_and_hold_the_target():
     for (name, _), threshold in shipped_thresholds().items():
         assert list(threshold.levels) == sorted(threshold.levels, reverse=True), name
         assert threshold.target in threshold.levels, name
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("task,task_version\na,1\n", "here, line 2: no threshold (KeyError('target'))"),
+        (thresholds_csv({("a", 1): HARD}, order=()).replace("400", "4e2"), "here, line 2: no threshold (ValueError("),
+        (thresholds_csv({("a", 1): HARD}, order=())[:-40], "here, line 2: no threshold ("),
+        (thresholds_csv({("a", 1): EASY}, order=()) + "b,1\n", "here, line 3: no threshold (TypeError("),
+    ],
+)
+def test_what_is_no_threshold_is_told_with_its_place(text, sentence):
+    with pytest.raises(OptbenchError) as error:
+        parse_thresholds(text, where="here")
+    assert str(error.value).startswith(sentence)
+
+
+def test_a_file_that_cannot_be_read_is_told_with_its_name(tmp_path):
+    (tmp_path / "it.csv").write_bytes(b"\xff")
+    with pytest.raises(OptbenchError, match=r"it\.csv: cannot read the thresholds"):
+        merged(tmp_path / "it.csv", {})

@@ -54,6 +54,8 @@ def test_modes_subsets_and_permutations_of_seeds_have_the_same_bits(task, optimi
     together = bits(task, optimizer, seeds=SEEDS, **options)
     assert len(set(together.values())) == len(SEEDS)
     others = {
+        "stacked": bits(task, optimizer, seeds=SEEDS, engine="stacked", **options),
+        "stacked and permuted": bits(task, optimizer, seeds=(4, 2, 0, 1, 3), engine="stacked", **options),
         "sequential": bits(task, optimizer, seeds=SEEDS, engine="sequential", **options),
         "permuted": bits(task, optimizer, seeds=(4, 2, 0, 1, 3), **options),
         "a pair": bits(task, optimizer, seeds=(3, 1), **options),
