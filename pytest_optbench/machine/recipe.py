@@ -222,7 +222,7 @@ def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: b
 
     try:
         optimizer: Any = recipe.build([parameter])
-        if callable(train := getattr(optimizer, "train", None)):
+        if recipe.claims.get("train_eval", True) and callable(train := getattr(optimizer, "train", None)):
             train()
         for _ in range(2):
             if prepared:

@@ -65,6 +65,15 @@ class TwoModes(Plain):
         pass
 
 
+class BrokenModes(ClosureInDeed):
+    """Its base has the two methods; it has nothing to switch."""
+
+    def train(self):
+        raise AttributeError("nothing to switch")
+
+    eval = train
+
+
 class Draws(Plain):
     def step(self, closure=None):
         torch.rand(3)
@@ -101,6 +110,7 @@ def refusal(optimizer, **options):
         (GradientFirst, {}, ALL, True, True, False),
         (TwoModes, {}, ALL, False, False, True),
         (TwoModes, {"claims": {"train_eval": False}}, ALL, False, False, False),
+        (BrokenModes, {"claims": {"train_eval": False}}, ALL, True, False, False),
         (SGD, {"claims": {"no_ndim": [0, 1]}}, {2, 3, 4}, False, False, False),
         (ClosureInSignature, {"claims": {"needs_closure": False}}, ALL, False, False, False),
         (partial(SGD, lr=0.1), {}, ALL, False, False, False),
