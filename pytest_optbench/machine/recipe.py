@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from pytest_optbench.machine.determinism import isolated
+from pytest_optbench.machine.determinism import RandomState, isolated
 from pytest_optbench.machine.environment import package_version
 from pytest_optbench.words.errors import OptbenchError, nearest
 from pytest_optbench.words.run import Regime
@@ -158,7 +158,9 @@ def probed(recipe: Recipe, capabilities: Capabilities) -> Capabilities:
         needed = not _tries(recipe, shape, prepared=True, closure=False) and _tries(
             recipe, shape, prepared=True, closure=True
         )
-    first = needed and not _tries(recipe, shape, prepared=False, closure=True)
+    first = needed and (
+        not _tries(recipe, shape, prepared=False, closure=True) or _reads_the_gradient_it_finds(recipe, shape)
+    )
     return replace(capabilities, needs_closure=needed, gradient_before_closure=first)
 
 
@@ -231,6 +233,38 @@ def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: b
     except Exception:
         return False
     return not torch.equal(parameter, before)
+
+
+def _reads_the_gradient_it_finds(recipe: Recipe, shape: tuple[int, ...]) -> bool:
+    """Does step(closure) evaluate or end elsewhere when another gradient was there before it?
+
+    A method that perturbs the parameters along the gradient it finds skips that silently where it finds none.
+    """
+    random = RandomState.current()
+    up = _places(recipe, shape, found=2.0)
+    random.restore()
+    down = _places(recipe, shape, found=-2.0)
+    return len(up) != len(down) or not all(map(torch.equal, up, down))
+
+
+def _places(recipe: Recipe, shape: tuple[int, ...], *, found: float) -> list[torch.Tensor]:
+    """Where one step(closure) evaluates a toy quadratic, and where it ends, if it finds `found` times the parameter as
+    the gradient."""
+    parameter = _parameter(shape)
+    places = []
+
+    def evaluate() -> torch.Tensor:
+        places.append(parameter.detach().clone())
+        parameter.grad = 2 * parameter.detach()
+        return parameter.detach().square().sum()
+
+    try:
+        optimizer: Any = recipe.build([parameter])
+        parameter.grad = found * parameter.detach()
+        optimizer.step(evaluate)
+    except Exception:
+        return []
+    return [*places, parameter.detach().clone()]
 
 
 def _required_arguments(function: Callable[..., object]) -> list[str]:

@@ -57,6 +57,28 @@ class GradientFirst(Plain):
         closure()
 
 
+class Perturbs(Plain):
+    """Sharpness-aware: its first half goes up along the gradient it finds, and skips parameters without one."""
+
+    def step(self, closure=None):
+        parameters = [p for p in self.param_groups[0]["params"] if p.grad is not None]
+        ascent = [p.grad.sign() for p in parameters]
+        for parameter, direction in zip(parameters, ascent, strict=True):
+            parameter.data.add_(direction, alpha=0.01)
+        closure()
+        for parameter, direction in zip(parameters, ascent, strict=True):
+            parameter.data.sub_(direction, alpha=0.01)
+        super().step()
+
+
+class DrawsBeforeClosure(Plain):
+    def step(self, closure):
+        for parameter in self.param_groups[0]["params"]:
+            parameter.data.add_(torch.rand_like(parameter), alpha=0.01)
+        closure()
+        super().step()
+
+
 class TwoModes(Plain):
     def train(self):
         pass
@@ -108,6 +130,8 @@ def refusal(optimizer, **options):
         (ClosureInSignature, {}, ALL, True, False, False),
         (ClosureInDeed, {}, ALL, True, False, False),
         (GradientFirst, {}, ALL, True, True, False),
+        (Perturbs, {}, ALL, True, True, False),
+        (DrawsBeforeClosure, {}, ALL, True, False, False),
         (TwoModes, {}, ALL, False, False, True),
         (TwoModes, {"claims": {"train_eval": False}}, ALL, False, False, False),
         (BrokenModes, {"claims": {"train_eval": False}}, ALL, True, False, False),
