@@ -92,6 +92,8 @@ class Capabilities:
     gradient_before_closure: bool
     """Does step(closure) expect gradients to be there already (as sharpness-aware methods do)?"""
     train_eval: bool
+    needs_graph: bool = False
+    """Does step() differentiate the gradients, as after backward(create_graph=True) (Hessian-vector products)?"""
 
 
 def validate(recipe: Recipe) -> Capabilities:
@@ -147,21 +149,22 @@ def declared(recipe: Recipe) -> Capabilities:
 
 @isolated()
 def probed(recipe: Recipe, capabilities: Capabilities) -> Capabilities:
-    """What steps on a toy quadratic add: is a closure needed, and does step(closure) expect gradients beforehand?
+    """What steps on a toy quadratic add: is a closure needed, does step(closure) expect gradients beforehand, must
+    gradients be differentiable?
 
     Runs the user's step(), which may hang or end the process: to be called where a case is run, not before.
     """
     dimensions = capabilities.dimensions
     shape = _PROBE_SHAPES[2 if 2 in dimensions else min(dimensions)]
     needed = capabilities.needs_closure
-    if not needed and "needs_closure" not in recipe.claims:
-        needed = not _tries(recipe, shape, prepared=True, closure=False) and _tries(
-            recipe, shape, prepared=True, closure=True
-        )
+    plain = needed or _tries(recipe, shape, prepared=True, closure=False)
+    if not plain and "needs_closure" not in recipe.claims:
+        needed = _tries(recipe, shape, prepared=True, closure=True)
+    graph = not plain and not needed and _tries(recipe, shape, prepared=True, closure=False, graph=True)
     first = needed and (
         not _tries(recipe, shape, prepared=False, closure=True) or _reads_the_gradient_it_finds(recipe, shape)
     )
-    return replace(capabilities, needs_closure=needed, gradient_before_closure=first)
+    return replace(capabilities, needs_closure=needed, gradient_before_closure=first, needs_graph=graph)
 
 
 def _check_hyperparameters(recipe: Recipe) -> None:
@@ -213,13 +216,17 @@ def _check_scheduler(recipe: Recipe, shape: tuple[int, ...]) -> None:
         )
 
 
-def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: bool) -> bool:
-    """Do two steps on a toy quadratic, with or without gradients and closure, run and move the parameter?"""
+def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: bool, graph: bool = False) -> bool:
+    """Do two steps on a toy quadratic, with or without gradients and closure, run and move the parameter?
+
+    `graph` makes the gradients themselves differentiable.
+    """
     parameter = _parameter(shape)
     before = parameter.detach().clone()
 
     def evaluate() -> torch.Tensor:
-        parameter.grad = 2 * parameter.detach()
+        with torch.set_grad_enabled(graph):
+            parameter.grad = 2 * parameter
         return parameter.detach().square().sum()
 
     try:

@@ -87,6 +87,15 @@ class TwoModes(Plain):
         pass
 
 
+class TakesCurvature(Plain):
+    """Divides by the curvature along its own step, as after backward(create_graph=True)."""
+
+    def step(self, closure=None):
+        for parameter in self.param_groups[0]["params"]:
+            (curved,) = torch.autograd.grad(parameter.grad, parameter, grad_outputs=torch.ones_like(parameter))
+            parameter.data.sub_(parameter.grad.detach() / curved)
+
+
 class BrokenModes(ClosureInDeed):
     """Its base has the two methods; it has nothing to switch."""
 
@@ -132,6 +141,7 @@ def refusal(optimizer, **options):
         (GradientFirst, {}, ALL, True, True, False),
         (Perturbs, {}, ALL, True, True, False),
         (DrawsBeforeClosure, {}, ALL, True, False, False),
+        (TakesCurvature, {}, ALL, False, False, False),
         (TwoModes, {}, ALL, False, False, True),
         (TwoModes, {"claims": {"train_eval": False}}, ALL, False, False, False),
         (BrokenModes, {"claims": {"train_eval": False}}, ALL, True, False, False),
@@ -146,6 +156,7 @@ def test_capabilities(optimizer, options, dimensions, needs_closure, gradient_fi
     assert found.dimensions == dimensions
     assert (found.needs_closure, found.gradient_before_closure) == (needs_closure, gradient_first)
     assert found.train_eval == modes
+    assert found.needs_graph == (optimizer is TakesCurvature)
 
 
 @pytest.mark.parametrize(

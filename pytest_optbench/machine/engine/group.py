@@ -162,6 +162,9 @@ class Group:
             lane.capabilities.needs_closure and not lane.capabilities.gradient_before_closure for lane in self.lanes
         ):
             gradients: Stacked = {}
+        elif any(lane.capabilities.needs_graph for lane in self.lanes):
+            self._step_with_graph(batch)
+            return
         else:
             gradients, self._next_memory = self.batched.gradient(self._stacked(), self._constants, batch, self._memory)
         by_seat = list(zip(*(gradient.unbind() for gradient in gradients.values()), strict=True))
@@ -172,6 +175,16 @@ class Group:
                 lane.step(own, partial(self._at_seat, seat, batch) if lane.capabilities.needs_closure else None)
         # Contiguous: the traced gradient counts on inputs that are laid out alike at every step.
         self._memory = {name: tensor.contiguous() for name, tensor in self._next_memory.items()}
+
+    def _step_with_graph(self, batch: Stacked) -> None:
+        """A step of a lane (a lone one) whose optimizer differentiates its gradients once more."""
+        ((seat, lane),) = self._running
+        with torch.enable_grad():
+            gradients, self._memory = self.batched.differentiable_gradient(
+                self._stacked(), self._constants, batch, self._memory
+            )
+            own = [gradient[seat] for gradient in gradients.values()]
+        lane.step(own, None)
 
     def _at_seat(self, seat: int, batch: Stacked) -> tuple[Tensor, list[Tensor]]:
         """Loss and gradient at the present parameters of one seat, for closures."""
