@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
-from pytest_optbench.machine.determinism import isolated
+from pytest_optbench.machine.determinism import RandomState, isolated
 from pytest_optbench.machine.environment import package_version
 from pytest_optbench.words.errors import OptbenchError, nearest
 from pytest_optbench.words.run import Regime
@@ -122,6 +122,8 @@ class Capabilities:
     gradient_before_closure: bool
     """Does step(closure) expect gradients to be there already (as sharpness-aware methods do)?"""
     train_eval: bool
+    needs_graph: bool = False
+    """Does step() differentiate the gradients, as after backward(create_graph=True) (Hessian-vector products)?"""
 
 
 def validate(recipe: Recipe) -> Capabilities:
@@ -177,19 +179,22 @@ def declared(recipe: Recipe) -> Capabilities:
 
 @isolated()
 def probed(recipe: Recipe, capabilities: Capabilities) -> Capabilities:
-    """What steps on a toy quadratic add: is a closure needed, and does step(closure) expect gradients beforehand?
+    """What steps on a toy quadratic add: is a closure needed, does step(closure) expect gradients beforehand, must
+    gradients be differentiable?
 
     Runs the user's step(), which may hang or end the process: to be called where a case is run, not before.
     """
     dimensions = capabilities.dimensions
     shape = _PROBE_SHAPES[2 if 2 in dimensions else min(dimensions)]
     needed = capabilities.needs_closure
-    if not needed and "needs_closure" not in recipe.claims:
-        needed = not _tries(recipe, shape, prepared=True, closure=False) and _tries(
-            recipe, shape, prepared=True, closure=True
-        )
-    first = needed and not _tries(recipe, shape, prepared=False, closure=True)
-    return replace(capabilities, needs_closure=needed, gradient_before_closure=first)
+    plain = needed or _tries(recipe, shape, prepared=True, closure=False)
+    if not plain and "needs_closure" not in recipe.claims:
+        needed = _tries(recipe, shape, prepared=True, closure=True)
+    graph = not plain and not needed and _tries(recipe, shape, prepared=True, closure=False, graph=True)
+    first = needed and (
+        not _tries(recipe, shape, prepared=False, closure=True) or _reads_the_gradient_it_finds(recipe, shape)
+    )
+    return replace(capabilities, needs_closure=needed, gradient_before_closure=first, needs_graph=graph)
 
 
 def _check_hyperparameters(recipe: Recipe) -> None:
@@ -241,18 +246,22 @@ def _check_scheduler(recipe: Recipe, shape: tuple[int, ...]) -> None:
         )
 
 
-def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: bool) -> bool:
-    """Do two steps on a toy quadratic, with or without gradients and closure, run and move the parameter?"""
+def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: bool, graph: bool = False) -> bool:
+    """Do two steps on a toy quadratic, with or without gradients and closure, run and move the parameter?
+
+    `graph` makes the gradients themselves differentiable.
+    """
     parameter = _parameter(shape)
     before = parameter.detach().clone()
 
     def evaluate() -> torch.Tensor:
-        parameter.grad = 2 * parameter.detach()
+        with torch.set_grad_enabled(graph):
+            parameter.grad = 2 * parameter
         return parameter.detach().square().sum()
 
     try:
         optimizer: Any = recipe.build([parameter])
-        if callable(train := getattr(optimizer, "train", None)):
+        if recipe.claims.get("train_eval", True) and callable(train := getattr(optimizer, "train", None)):
             train()
         for _ in range(2):
             if prepared:
@@ -261,6 +270,38 @@ def _tries(recipe: Recipe, shape: tuple[int, ...], *, prepared: bool, closure: b
     except Exception:
         return False
     return not torch.equal(parameter, before)
+
+
+def _reads_the_gradient_it_finds(recipe: Recipe, shape: tuple[int, ...]) -> bool:
+    """Does step(closure) evaluate or end elsewhere when another gradient was there before it?
+
+    A method that perturbs the parameters along the gradient it finds skips that silently where it finds none.
+    """
+    random = RandomState.current()
+    up = _places(recipe, shape, found=2.0)
+    random.restore()
+    down = _places(recipe, shape, found=-2.0)
+    return len(up) != len(down) or not all(map(torch.equal, up, down))
+
+
+def _places(recipe: Recipe, shape: tuple[int, ...], *, found: float) -> list[torch.Tensor]:
+    """Where one step(closure) evaluates a toy quadratic, and where it ends, if it finds `found` times the parameter as
+    the gradient."""
+    parameter = _parameter(shape)
+    places = []
+
+    def evaluate() -> torch.Tensor:
+        places.append(parameter.detach().clone())
+        parameter.grad = 2 * parameter.detach()
+        return parameter.detach().square().sum()
+
+    try:
+        optimizer: Any = recipe.build([parameter])
+        parameter.grad = found * parameter.detach()
+        optimizer.step(evaluate)
+    except Exception:
+        return []
+    return [*places, parameter.detach().clone()]
 
 
 def _required_arguments(function: Callable[..., object]) -> list[str]:

@@ -51,9 +51,9 @@ def _crews(lanes: Sequence[Lane], task: Task, budget: int) -> list[Crew]:
     for _, group in itertools.groupby(lanes, key=lambda lane: id(lane.recipe)):
         some = list(group)
         first = some[0]
-        closure = first.capabilities.needs_closure or not task.batchable
+        alone = first.capabilities.needs_closure or first.capabilities.needs_graph or not task.batchable
         try:
-            if closure or len(some) < LEAST_STACK:
+            if alone or len(some) < LEAST_STACK:
                 raise NotElementwise
             admit(first.recipe, first.capabilities, task, len(some), budget, _PLACEMENT)
         except NotElementwise:

@@ -57,12 +57,52 @@ class GradientFirst(Plain):
         closure()
 
 
+class Perturbs(Plain):
+    """Sharpness-aware: its first half goes up along the gradient it finds, and skips parameters without one."""
+
+    def step(self, closure=None):
+        parameters = [p for p in self.param_groups[0]["params"] if p.grad is not None]
+        ascent = [p.grad.sign() for p in parameters]
+        for parameter, direction in zip(parameters, ascent, strict=True):
+            parameter.data.add_(direction, alpha=0.01)
+        closure()
+        for parameter, direction in zip(parameters, ascent, strict=True):
+            parameter.data.sub_(direction, alpha=0.01)
+        super().step()
+
+
+class DrawsBeforeClosure(Plain):
+    def step(self, closure):
+        for parameter in self.param_groups[0]["params"]:
+            parameter.data.add_(torch.rand_like(parameter), alpha=0.01)
+        closure()
+        super().step()
+
+
 class TwoModes(Plain):
     def train(self):
         pass
 
     def eval(self):
         pass
+
+
+class TakesCurvature(Plain):
+    """Divides by the curvature along its own step, as after backward(create_graph=True)."""
+
+    def step(self, closure=None):
+        for parameter in self.param_groups[0]["params"]:
+            (curved,) = torch.autograd.grad(parameter.grad, parameter, grad_outputs=torch.ones_like(parameter))
+            parameter.data.sub_(parameter.grad.detach() / curved)
+
+
+class BrokenModes(ClosureInDeed):
+    """Its base has the two methods; it has nothing to switch."""
+
+    def train(self):
+        raise AttributeError("nothing to switch")
+
+    eval = train
 
 
 class Draws(Plain):
@@ -99,8 +139,12 @@ def refusal(optimizer, **options):
         (ClosureInSignature, {}, ALL, True, False, False),
         (ClosureInDeed, {}, ALL, True, False, False),
         (GradientFirst, {}, ALL, True, True, False),
+        (Perturbs, {}, ALL, True, True, False),
+        (DrawsBeforeClosure, {}, ALL, True, False, False),
+        (TakesCurvature, {}, ALL, False, False, False),
         (TwoModes, {}, ALL, False, False, True),
         (TwoModes, {"claims": {"train_eval": False}}, ALL, False, False, False),
+        (BrokenModes, {"claims": {"train_eval": False}}, ALL, True, False, False),
         (SGD, {"claims": {"no_ndim": [0, 1]}}, {2, 3, 4}, False, False, False),
         (ClosureInSignature, {"claims": {"needs_closure": False}}, ALL, False, False, False),
         (partial(SGD, lr=0.1), {}, ALL, False, False, False),
@@ -112,6 +156,7 @@ def test_capabilities(optimizer, options, dimensions, needs_closure, gradient_fi
     assert found.dimensions == dimensions
     assert (found.needs_closure, found.gradient_before_closure) == (needs_closure, gradient_first)
     assert found.train_eval == modes
+    assert found.needs_graph == (optimizer is TakesCurvature)
 
 
 @pytest.mark.parametrize(

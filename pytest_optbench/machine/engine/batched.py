@@ -36,6 +36,17 @@ class Batched:
         result: tuple[Stacked, Stacked] = self._call(self._gradient, parameters, constants, batch, memory)
         return result
 
+    def differentiable_gradient(
+        self, parameters: Stacked, constants: Stacked, batch: Stacked, memory: Stacked
+    ) -> tuple[Stacked, Stacked]:
+        """The same gradients, untraced, with a graph back to the parameters if autograd records."""
+        arguments = (parameters, constants, batch, memory)
+        if not self.task.batchable:
+            result: tuple[Stacked, Stacked] = _one_by_one(self._gradient, arguments)
+        else:
+            result = vmap(self._gradient)(*arguments)
+        return result[0], {name: tensor.detach() for name, tensor in result[1].items()}
+
     def value_and_gradient(
         self, parameters: Stacked, constants: Stacked, batch: Stacked, memory: Stacked
     ) -> tuple[Tensor, Stacked, Stacked]:

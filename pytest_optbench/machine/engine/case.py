@@ -79,7 +79,8 @@ class Case:
     @property
     def alone(self) -> bool:
         """Can seeds not share a gradient?"""
-        return self.capabilities.needs_closure or not self.task.batchable
+        # A graph that seeds shared would be gone after the first of them used it.
+        return self.capabilities.needs_closure or self.capabilities.needs_graph or not self.task.batchable
 
 
 class CaseRun:

@@ -93,6 +93,7 @@ class Group:
         self._closures_only = all(
             lane.capabilities.needs_closure and not lane.capabilities.gradient_before_closure for lane in self.lanes
         )
+        self._graph = any(lane.capabilities.needs_graph for lane in self.lanes)
         self._shared = task.shared()
         self._placed_shared = placement.put(self._shared)
         self._seatings: list[_Seating] = []
@@ -217,17 +218,19 @@ class Group:
     def _step(self, step: int) -> None:
         batch = self._batch(step)
         gradients: Stacked = {}
-        if not self._closures_only:
-            gradients, memory = self.batched.gradient(self._stacked(), self._constants, batch, self._memory)
-            # Cloned, for it may share its storage with parameters that are about to move; and contiguous, for the
-            # traced gradient counts on inputs that are laid out alike at every step.
-            self._next_memory = {name: as_gradient(tensor) for name, tensor in memory.items()}
-        for seating in self._seatings:
-            seating.crew.step(
-                seating.rows,
-                [gradient[seating.seats] for gradient in gradients.values()],
-                partial(self._closure, seating.start, batch),
-            )
+        with torch.set_grad_enabled(self._graph):
+            if not self._closures_only:
+                gradient = self.batched.differentiable_gradient if self._graph else self.batched.gradient
+                gradients, memory = gradient(self._stacked(), self._constants, batch, self._memory)
+                # Cloned, for it may share its storage with parameters that are about to move; and contiguous, for the
+                # traced gradient counts on inputs that are laid out alike at every step.
+                self._next_memory = {name: as_gradient(tensor) for name, tensor in memory.items()}
+            for seating in self._seatings:
+                seating.crew.step(
+                    seating.rows,
+                    [tensor[seating.seats] for tensor in gradients.values()],
+                    partial(self._closure, seating.start, batch),
+                )
         self._memory = {name: tensor.contiguous() for name, tensor in self._next_memory.items()}
 
     def _closure(self, start: int, batch: Stacked, k: int) -> Evaluate:

@@ -77,6 +77,9 @@ class Instance:
             if self._scheduler is not None:
                 self._scheduler.step()
             self.steps += 1
+        if self.capabilities.needs_graph:
+            for parameter in self._leaves:
+                parameter.grad = None  # its graph leads back to the parameter: memory that nobody would free
 
     @property
     def median_step(self) -> float | None:

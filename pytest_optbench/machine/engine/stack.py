@@ -44,7 +44,7 @@ class Stack(Crew):
         self.instance.build({name: torch.stack([start[name] for start in initial]) for name in initial[0]})
         for row, lane in self.shadows.items():
             lane.instance.build(initial[row])
-        self._require_no_crash()
+        self._require_no_crash("building it on stacked parameters")
 
     def train_mode(self) -> None:
         for instance in self._instances():
@@ -68,7 +68,7 @@ class Stack(Crew):
         for row, lane in self.shadows.items():
             lane.instance.step([as_gradient(gradient[row]) for gradient in gradients], None)
         self.instance.step([as_gradient(gradient) for gradient in gradients], None)
-        self._require_no_crash()
+        self._require_no_crash("a step")
 
     def check(self) -> None:
         """Raise NotElementwise unless every shadow has the bits of its lane in the stack."""
@@ -87,11 +87,11 @@ class Stack(Crew):
     def _instances(self) -> list[Instance]:
         return [self.instance, *(lane.instance for lane in self.shadows.values())]
 
-    def _require_no_crash(self) -> None:
+    def _require_no_crash(self, doing: str) -> None:
         for instance in self._instances():
             if instance.crash is not None:
                 kind = type(instance.crash).__name__
-                raise NotElementwise(f"step {instance.crashed_at} raised {kind}: {instance.crash}") from instance.crash
+                raise NotElementwise(f"{doing} raised {kind}: {instance.crash}") from instance.crash
 
 
 def same_bits(left: Tensor, right: Tensor) -> bool:

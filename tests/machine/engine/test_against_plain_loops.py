@@ -51,6 +51,16 @@ class Averages(Odd):
         self.total, self.points = self.total + self.weights.detach(), self.points + 1
 
 
+class TakesCurvature(Odd):
+    """Divides by the curvature along all ones, by a Hessian-vector product in every step."""
+
+    def move(self, parameter, lr):
+        if parameter.grad.requires_grad:
+            ones = torch.ones_like(parameter)
+            (curvature,) = torch.autograd.grad(parameter.grad, parameter, grad_outputs=ones)
+            parameter.sub_(parameter.grad.detach() / curvature, alpha=lr)
+
+
 def plain(optimizer, **hyperparameters):
     """The loop that everybody writes."""
 
@@ -158,6 +168,23 @@ def test_a_gradient_before_the_closure():
             made.step(lambda step=step: backward(made, loss, step))
 
     assert agrees(finals(Prompt(), SharpnessAware), Prompt(), loop)
+
+
+class UnbatchablePrompt(Prompt):
+    batchable = False
+
+
+@pytest.mark.parametrize("task", [Prompt(), UnbatchablePrompt()], ids=["batched", "one by one"])
+def test_gradients_that_can_be_differentiated_again(task):
+    def loop(parameters, loss):
+        made = TakesCurvature(list(parameters.values()))
+        for step in range(STEPS):
+            gradients = torch.autograd.grad(loss(step), list(parameters.values()), create_graph=True)
+            for parameter, gradient in zip(parameters.values(), gradients, strict=True):
+                parameter.grad = gradient
+            made.step()
+
+    assert agrees(finals(task, TakesCurvature), task, loop)
 
 
 def test_weights_that_are_swapped_for_an_evaluation():

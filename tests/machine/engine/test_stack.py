@@ -201,7 +201,7 @@ class SharesACounter(Odd):
         (Draws, "probe: "),
         (DrawsFromNumpy, "probe: "),
         (DrawsFromPython, "probe: "),
-        (DrawsWhenBuilt, "probe: "),
+        (DrawsWhenBuilt, "draws random numbers"),
     ],
 )
 def test_what_is_not_elementwise_is_refused_by_the_probe(optimizer, reason):
@@ -224,7 +224,8 @@ def test_a_guard_against_large_numbers_alone_is_refused_by_the_probe():
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "reason"), [(Muon, "probe: raised ValueError: Muon only supports 2D"), (Adafactor, "probe: ")]
+    ("optimizer", "reason"),
+    [(Muon, "building it on stacked parameters raised ValueError: Muon only supports 2D"), (Adafactor, "probe: ")],
 )
 def test_matrix_optimizers_of_torch_are_refused(optimizer, reason):
     task = TASKS["matrix_factor"]
@@ -283,7 +284,7 @@ class RaisesOnVectors(Odd):
         (ClipsLater, "shadow: 'x' of seed 0 differs after 51 steps"),
         (DrawsLater, "shadow: 'x' of seed 0 differs after 51 steps"),
         (LooksAtDrawsLater, "draws random numbers"),
-        (RaisesOnStacks, "step 51 raised ValueError: expected a vector"),
+        (RaisesOnStacks, "a step raised ValueError: expected a vector"),
     ],
 )
 def test_a_wrong_admission_is_caught_by_the_shadow_and_rerun_in_lockstep(optimizer, reason):
