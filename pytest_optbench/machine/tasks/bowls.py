@@ -81,13 +81,13 @@ class Ellipsoid20Rotated(ExactTask):
         exponents = torch.linspace(-0.25, 0.25, self.dimension, dtype=torch.float64)
         roots = (self.condition**exponents).to(torch.float32)
         factor = roots[:, None] * rotation(streams.data, self.dimension)
-        return {"factor": factor, "corner": normal(streams.data, self.dimension).sign()}
+        return {"factor": factor, "centre": normal(streams.data, self.dimension).sign()}
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
         return {"x": self.jitter * normal(streams.init, self.dimension)}
 
     def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
-        return 0.5 * (constants["factor"] @ (parameters["x"] - constants["corner"])).square().sum()
+        return 0.5 * (constants["factor"] @ (parameters["x"] - constants["centre"])).square().sum()
 
     def solution(self, constants: Tensors, step: int) -> Tensors:
-        return {"x": constants["corner"]}
+        return {"x": constants["centre"]}

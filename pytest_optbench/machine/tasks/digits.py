@@ -68,10 +68,10 @@ class DigitsLogreg(ExactTask):
 
 @dataclass(frozen=True)
 class DigitsMlp32Relu(Task):
-    """f = mean cross-entropy of a 64-32-10 network with ReLU, on minibatches of 128.
+    """f = mean cross-entropy of a 64-32-10 network with ReLU, on minibatches of 96.
 
     Source: the `Relu32` perceptrons of learned_optimization (Metz et al. 2022, arXiv 2203.11860).
-    Shapes: weights (32, 64), (10, 32); biases (32,), (10,); a batch is 128 indices of training images, drawn with
+    Shapes: weights (32, 64), (10, 32); biases (32,), (10,); a batch is 96 indices of training images, drawn with
     replacement. Weights start as He et al. 2015 (arXiv 1502.01852), biases at 0.
     Optimum: unknown (cross-entropy tends to 0), so the target is relative to the references.
 
@@ -87,7 +87,7 @@ class DigitsMlp32Relu(Task):
 
     width: int = knob(32, least=1, harder="less")
     """Units of the hidden layer."""
-    batch_size: int = knob(128, least=1)
+    batch_size: int = knob(96, least=1)
 
     def shared(self) -> Tensors:
         return _data_set()

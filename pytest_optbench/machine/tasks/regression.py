@@ -37,7 +37,7 @@ class DiabetesOls(ExactTask):
     optimum: ClassVar[float | None] = 0.24112579
     horizon: ClassVar[int] = 600
 
-    spread: float = knob(1.0, above=0, harder="more")
+    spread: float = knob(1.0, above=0)
     """Standard deviation of the starting weights."""
 
     def shared(self) -> Tensors:

@@ -40,12 +40,14 @@ def test_curvature_is_the_second_derivative_of_the_network(one, network):
     torch.testing.assert_close(found, vmap(grad(grad(network)))(one.constants["points"]))
 
 
-def test_loss_is_residual_plus_boundary(one, network):
+@pytest.mark.parametrize("weight", [1, 10])
+def test_loss_is_residual_plus_weighted_boundary(weight, one, network):
     points = one.constants["points"]
     residual = vmap(grad(grad(network)))(points) + math.pi**2 * torch.sin(math.pi * points)
     ends = vmap(network)(torch.tensor([0.0, 1.0], dtype=torch.float64))
-    expected = residual.square().mean() / math.pi**4 + 10 * ends.square().sum()
-    torch.testing.assert_close(TASK.loss(one.parameters, one.constants, {}), expected)
+    expected = residual.square().mean() / math.pi**4 + weight * ends.square().sum()
+    task = PinnPoisson(boundary=weight)
+    torch.testing.assert_close(task.loss(one.parameters, one.constants, {}), expected)
 
 
 def test_the_true_solution_has_no_loss(one, monkeypatch):
