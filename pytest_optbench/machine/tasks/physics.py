@@ -23,8 +23,8 @@ class PinnPoisson(Task):
     """f = mean (u''(x)/π² + sin πx)² + u(0)² + u(1)², u a 1-20-20-1 tanh network on [0, 1].
 
     Source: physics-informed networks, Raissi et al. 2019 (J. Comput. Phys. 378), on the Poisson equation.
-    Shapes: weights (20, 1), (20, 20), (1, 20) as Glorot and Bengio 2010 but for the first, which is N(0, 2²); biases
-    (20,), (20,), (1,), of which the first is N(0, 1); 32 points x per seed, one in each 32nd of the interval.
+    Shapes: weights (20, 1) from N(0, 2²), (20, 20) and (1, 20) from N(0, 1/20); biases (20,) from N(0, 1), (20,) and
+    (1,) at 0; 32 points x per seed, one in each 32nd of the interval.
     Optimum: unknown (the error tends to 0 as the network gets close to u = sin πx), so the target is relative to the
     references.
 

@@ -25,7 +25,7 @@ class DiabetesOls(ExactTask):
     Source: benchopt `OLS` (Moreau et al. 2022, arXiv 2206.13424), on scikit-learn's diabetes (Efron et al. 2004).
     Shapes: w (10,), X (442, 10), y (442,); the start is N(0, 1). With X/√n = Q R, the loss is ½ ‖R w - Qᵀ y/√n‖² plus
     the constant that no w can change, which is how it is computed: from R (10, 10) and Qᵀ y/√n (10,).
-    Optimum: f* = 0.24112579, half the variance that least squares leaves; a tenth below f(0) = ½ of the start at 0.
+    Optimum: f* = 0.24112579, half the variance that least squares leaves, where f(0) = ½ is half of what there is.
 
     Exposes correlated features: XᵀX has condition 470, since two of the blood values are almost one.
     """

@@ -21,7 +21,7 @@ CURVATURES = {"flat": 1e-4, "middle": 1.0, "steep": 1e4}
 class ScaleTiny(Sphere10):
     """f(x) = 1e-8 · ½ ‖x - m‖², m drawn from N(0, 1) per seed.
 
-    Source: the loss scales of learned_optimization (Metz et al. 2022, arXiv 2203.11860), on BBOB f1.
+    Source: BBOB f1 (Hansen et al. 2009), times a constant.
     Shapes: x (10,); the start is N(0, 0.1²) in every coordinate.
     Optimum: f* = 0 at m. It is not the origin, where plain weight decay would find it without a gradient.
 
@@ -29,7 +29,7 @@ class ScaleTiny(Sphere10):
     """
 
     name: ClassVar[str] = "scale_tiny"
-    source: ClassVar[str] = "loss scales of learned_optimization (Metz et al. 2022, arXiv 2203.11860)"
+    source: ClassVar[str] = "BBOB f1 (Hansen et al. 2009), times a constant"
     scale: ClassVar[float] = 1e-8
 
 
@@ -37,7 +37,7 @@ class ScaleTiny(Sphere10):
 class ScaleHuge(Sphere10):
     """f(x) = 1e6 · ½ ‖x - m‖², m drawn from N(0, 1) per seed.
 
-    Source: the loss scales of learned_optimization (Metz et al. 2022, arXiv 2203.11860), on BBOB f1.
+    Source: BBOB f1 (Hansen et al. 2009), times a constant.
     Shapes: x (10,); the start is N(0, 0.1²) in every coordinate.
     Optimum: f* = 0 at m. It is not the origin, where plain weight decay would find it without a gradient.
 
@@ -45,7 +45,7 @@ class ScaleHuge(Sphere10):
     """
 
     name: ClassVar[str] = "scale_huge"
-    source: ClassVar[str] = "loss scales of learned_optimization (Metz et al. 2022, arXiv 2203.11860)"
+    source: ClassVar[str] = "BBOB f1 (Hansen et al. 2009), times a constant"
     scale: ClassVar[float] = 1e6
 
 
