@@ -59,6 +59,13 @@ class WrongGradient(Bowl):
         return value, {"x": gradient["x"] * torch.tensor([1.0, 1.0, 1.001])}
 
 
+class WrongTinyGradient(WrongGradient):
+    """The same, where all gradients are tiny."""
+
+    def value(self, parameters, constants):
+        return 1e-8 * super().value(parameters, constants)
+
+
 class NotFinite(Bowl):
     """Its gradient is NaN, which passes no comparison."""
 
@@ -142,6 +149,9 @@ def test_a_good_task_is_asked_about_every_rule():
         pytest.param(Plain(), GOOD, {"random_walk", "reference", "knob spread"}, id="solved by a random walk"),
         pytest.param(DriftsAway(), GOOD, {"reference", "solution"}, id="solution only at first"),
         pytest.param(WrongGradient(), GOOD, {"gradient"}, id="wrong gradient"),
+        pytest.param(
+            WrongTinyGradient(), target(1e-11), {"reference", "knob spread", "gradient"}, id="wrong tiny gradient"
+        ),
         pytest.param(NotFinite(), GOOD, {"reference", "knob spread", "gradient"}, id="gradient is NaN"),
         pytest.param(Bowl(), reference("SGD(lr=0.001)"), {"reference", "knob spread"}, id="reference too slow"),
         pytest.param(Bowl(), reference("AcmeAdam(lr=1)"), {"reference"}, id="unknown reference"),

@@ -16,6 +16,44 @@ from pytest_optbench.machine.tasks.task import Tensors
 
 
 @dataclass(frozen=True)
+class Sphere10(ExactTask):
+    """f(x) = ½ ‖x - m‖², m drawn from N(0, 1) per seed.
+
+    Source: BBOB f1 (Hansen et al. 2009).
+    Shapes: x (10,); the start is N(0, 0.1²) in every coordinate.
+    Optimum: f* = 0 at m. It is not the origin, where plain weight decay would find it without a gradient, and it is at
+    another distance in every coordinate: at the same, AdamW at lr 10 got there in all of them by one lucky rhythm.
+
+    Exposes what an optimizer makes of the easiest problem there is: slow warm-ups, and step sizes that never settle.
+    """
+
+    name: ClassVar[str] = "sphere10"
+    tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic"})
+    source: ClassVar[str] = "BBOB f1 (Hansen et al. 2009)"
+    optimum: ClassVar[float | None] = 0.0
+    horizon: ClassVar[int] = 400
+
+    scale: ClassVar[float] = 1.0
+    """What f is multiplied by; other spheres have another one."""
+
+    dimension: int = knob(10, least=1)
+    jitter: float = knob(0.1, above=0)
+    """Standard deviation of the start around the origin."""
+
+    def private(self, streams: Streams) -> Tensors:
+        return {"centre": normal(streams.data, self.dimension)}
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {"x": self.jitter * normal(streams.init, self.dimension)}
+
+    def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
+        return 0.5 * self.scale * (parameters["x"] - constants["centre"]).square().sum()
+
+    def solution(self, constants: Tensors, step: int) -> Tensors:
+        return {"x": constants["centre"].clone()}
+
+
+@dataclass(frozen=True)
 class Ellipsoid20Rotated(ExactTask):
     """f(x) = ½ Σ λᵢ (R (x - m))ᵢ², λ log-spaced from 1/√c to √c, condition c = 1e4, rotation R and corner m per seed.
 
@@ -43,13 +81,13 @@ class Ellipsoid20Rotated(ExactTask):
         exponents = torch.linspace(-0.25, 0.25, self.dimension, dtype=torch.float64)
         roots = (self.condition**exponents).to(torch.float32)
         factor = roots[:, None] * rotation(streams.data, self.dimension)
-        return {"factor": factor, "corner": normal(streams.data, self.dimension).sign()}
+        return {"factor": factor, "centre": normal(streams.data, self.dimension).sign()}
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
         return {"x": self.jitter * normal(streams.init, self.dimension)}
 
     def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
-        return 0.5 * (constants["factor"] @ (parameters["x"] - constants["corner"])).square().sum()
+        return 0.5 * (constants["factor"] @ (parameters["x"] - constants["centre"])).square().sum()
 
     def solution(self, constants: Tensors, step: int) -> Tensors:
-        return {"x": constants["corner"]}
+        return {"x": constants["centre"]}

@@ -67,6 +67,56 @@ class DigitsLogreg(ExactTask):
 
 
 @dataclass(frozen=True)
+class DigitsMlp32Relu(Task):
+    """f = mean cross-entropy of a 64-32-10 network with ReLU, on minibatches of 96.
+
+    Source: the `Relu32` perceptrons of learned_optimization (Metz et al. 2022, arXiv 2203.11860).
+    Shapes: weights (32, 64), (10, 32); biases (32,), (10,); a batch is 96 indices of training images, drawn with
+    replacement. Weights start as He et al. 2015 (arXiv 1502.01852), biases at 0.
+    Optimum: unknown (cross-entropy tends to 0), so the target is relative to the references.
+
+    The evaluation is the cross-entropy of all 1437 training images; the metrics are those of the 360 held-out images.
+    Exposes what every optimizer is for: a small network on easy data, with the noise of minibatches.
+    """
+
+    name: ClassVar[str] = "digits_mlp32_relu"
+    tier = "small"
+    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification"})
+    source: ClassVar[str] = "learned_optimization (Metz et al. 2022, arXiv 2203.11860), on scikit-learn's digits"
+    horizon: ClassVar[int] = 500
+
+    width: int = knob(32, least=1, harder="less")
+    """Units of the hidden layer."""
+    batch_size: int = knob(96, least=1)
+
+    def shared(self) -> Tensors:
+        return _data_set()
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {
+            "weight_0": normal(streams.init, self.width, 64) * (2 / 64) ** 0.5,
+            "bias_0": torch.zeros(self.width),
+            "weight_1": normal(streams.init, 10, self.width) * (2 / self.width) ** 0.5,
+            "bias_1": torch.zeros(10),
+        }
+
+    def batches(self, streams: Streams, start: int, steps: int, constants: Tensors) -> Tensors:
+        return {"rows": torch.randint(TRAINING_SAMPLES, (steps, self.batch_size), generator=streams.data)}
+
+    def loss(self, parameters: Tensors, constants: Tensors, batch: Tensors) -> Tensor:
+        images, labels = constants["images"][batch["rows"]], constants["labels"][batch["rows"]]
+        return _cross_entropy(_mlp(parameters, images), labels)
+
+    def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
+        images, labels = constants["images"][:TRAINING_SAMPLES], constants["labels"][:TRAINING_SAMPLES]
+        return _cross_entropy(_mlp(parameters, images), labels)
+
+    def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
+        images, labels = constants["images"][TRAINING_SAMPLES:], constants["labels"][TRAINING_SAMPLES:]
+        return classification_metrics(_mlp(parameters, images).T, labels)
+
+
+@dataclass(frozen=True)
 class DigitsMlpBn(Task):
     """f = mean cross-entropy of a 64-32-32-10 network with batch normalization and ReLU, on minibatches of 128.
 
@@ -121,6 +171,12 @@ class DigitsMlpBn(Task):
         return classification_metrics(logits[:, TRAINING_SAMPLES:].T, constants["labels"][TRAINING_SAMPLES:])
 
 
+def _mlp(parameters: Tensors, images: Tensor) -> Tensor:
+    """Logits (10, n) of `images` (n, 64)."""
+    hidden = (parameters["weight_0"] @ images.T + parameters["bias_0"][:, None]).relu()
+    return parameters["weight_1"] @ hidden + parameters["bias_1"][:, None]
+
+
 def _normalized_mlp(parameters: Tensors, images: Tensor, normalizing: int) -> Tensor:
     """Logits (10, n) of all `images` (n, 64); the first `normalizing` of them give the statistics of every layer."""
     hidden = images.T
@@ -139,12 +195,12 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _data_set() -> Tensors:
-    images, labels = _digits()
+    images, labels = digits()
     return {"images": torch.tensor(images), "labels": torch.tensor(labels)}
 
 
 @cache
-def _digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Images (1797, 64) in [0, 1] and labels (1797,), shuffled since neighbours share a writer; read-only arrays."""
     from sklearn.datasets import load_digits  # noqa: PLC0415
 
@@ -159,7 +215,7 @@ def _digits() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
 @cache
 def _logistic_regression() -> Tensor:
     """Weight and bias side by side (10, 65) at the optimum of `digits_logreg`, by Newton's method in float64."""
-    images, labels = (torch.tensor(array) for array in _digits())
+    images, labels = (torch.tensor(array) for array in digits())
     X = torch.cat([images.double(), torch.ones(len(images), 1, dtype=torch.float64)], dim=1)
     Y = one_hot(labels, 10, torch.float64)
     squares = (X[:, :, None] * X[:, None, :]).flatten(1)

@@ -1,4 +1,4 @@
-"""The digits: the data, the convex optimum, and batch normalization against torch's own."""
+"""The digits: the data, the convex optimum, and both networks against torch's own modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from pytest_optbench.machine.tasks.digits import TRAINING_SAMPLES, DigitsLogreg, DigitsMlpBn
+from pytest_optbench.machine.tasks.digits import TRAINING_SAMPLES, DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
 
 STEP = torch.tensor(0.0)
 
@@ -44,6 +44,27 @@ def trained_a_little(instance):
         for name, tensor in one.parameters.items()
     }
     return replace(one, parameters=moved)
+
+
+def reference_perceptron(parameters):
+    """The plain network out of torch's modules."""
+    network = nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)).double()
+    for own, given in zip(network.parameters(), parameters.values(), strict=True):
+        own.data = given
+    return network
+
+
+@pytest.fixture
+def perceptron(instance):
+    """An instance whose biases are no longer zeros."""
+    one = instance(DigitsMlp32Relu(), dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    biases = {
+        name: torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+        for name, tensor in one.parameters.items()
+        if name.startswith("bias")
+    }
+    return replace(one, parameters={**one.parameters, **biases})
 
 
 def test_images_are_those_of_scikit_learn_in_the_unit_interval():
@@ -124,6 +145,26 @@ def test_metrics_are_those_of_held_out_images_under_the_statistics_of_training(t
     torch.testing.assert_close(metrics["negative_log_likelihood"], expected)
 
 
+def test_loss_of_the_perceptron_is_that_of_torchs_modules(perceptron):
+    one = perceptron
+    rows = one.batch()["rows"]
+    logits = reference_perceptron(one.parameters)(one.constants["images"][rows])
+    expected = cross_entropy(logits, one.constants["labels"][rows])
+    torch.testing.assert_close(one.task.loss(one.parameters, one.constants, one.batch()), expected)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "rows"), [(False, slice(TRAINING_SAMPLES)), (True, slice(TRAINING_SAMPLES, None))]
+)
+def test_the_perceptron_is_evaluated_on_training_and_measured_on_held_out_images(held_out, rows, perceptron):
+    one = perceptron
+    logits = reference_perceptron(one.parameters)(one.constants["images"][rows])
+    expected = cross_entropy(logits, one.constants["labels"][rows])
+    metrics = one.task.metrics(one.parameters, one.constants)
+    found = metrics["negative_log_likelihood"] if held_out else one.task.evaluate(one.parameters, one.constants, STEP)
+    torch.testing.assert_close(found, expected)
+
+
 def test_metrics_of_the_regression_are_good_at_its_solution(instance):
     task = DigitsLogreg()
     constants = instance(task).constants
@@ -133,9 +174,10 @@ def test_metrics_of_the_regression_are_good_at_its_solution(instance):
     assert metrics["calibration_error"] < 0.1
 
 
-def test_held_out_images_are_never_drawn(instance):
-    rows = torch.cat([instance(DigitsMlpBn(), seed).block["rows"] for seed in range(4)])
-    assert rows.shape == (4 * 64, 128)
+@pytest.mark.parametrize("task", [DigitsMlp32Relu(), DigitsMlpBn()], ids=lambda task: task.name)
+def test_held_out_images_are_never_drawn(task, instance):
+    rows = torch.cat([instance(task, seed).block["rows"] for seed in range(4)])
+    assert rows.shape == (4 * 64, task.batch_size)
     assert rows.unique().tolist() == list(range(TRAINING_SAMPLES))
 
 

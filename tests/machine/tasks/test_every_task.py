@@ -15,17 +15,34 @@ from pytest_optbench.machine.tasks import BUILTIN, TAGS
 
 CATALOGUE = (
     "schaul_cliff",
+    "sphere10",
     "ellipsoid20_rotated",
     "rosenbrock2",
+    "beale",
     "quartic_saddle",
+    "plateau_gauss",
+    "mult_noise_bowl10",
     "sparse_rows200",
+    "scale_tiny",
+    "scale_huge",
+    "block_scale15",
+    "gradient_burst",
     "drifting_min10",
+    "rayleigh_scale_inv",
     "digits_logreg",
+    "diabetes_ols",
+    "digits_mlp32_relu",
     "digits_mlp_bn",
+    "linear_ae",
     "matrix_factor",
     "markov_transformer",
+    "xor_flip",
+    "pinn_poisson",
 )
-SOLVABLE = [task for task in BUILTIN if task.name not in {"digits_mlp_bn", "markov_transformer"}]
+UNSOLVABLE = {"digits_mlp32_relu", "digits_mlp_bn", "markov_transformer", "pinn_poisson"}
+SOLVABLE = [task for task in BUILTIN if task.name not in UNSOLVABLE]
+SCHEDULED = {"minimum", "factor"}
+"""Data that follows from the step alone, and is not drawn."""
 EXACT = torch.float64
 
 DOCUMENTED = ("f", "Source:", "Shapes:", "Optimum:")
@@ -55,6 +72,11 @@ def random_directions(tensors, seed=0):
     return {
         name: torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype) for name, tensor in tensors.items()
     }
+
+
+def scale(task):
+    """Of the task's values, where tolerances are absolute."""
+    return getattr(task, "scale", 1.0)
 
 
 def inner(left, right):
@@ -94,8 +116,10 @@ def test_exactly_one_tag_of_a_pair_of_opposites(task, pair):
 
 
 @every_task
-def test_tagged_deterministic_exactly_when_there_is_no_data_per_step(task, instance):
-    assert ("deterministic" in task.tags) == (instance(task).block == {})
+def test_tagged_deterministic_exactly_when_nothing_is_drawn_per_step(task, instance):
+    streams = Streams(task.name, task.version, seed=0)
+    task.batches(streams, 0, 64, instance(task).constants)
+    assert ("deterministic" in task.tags) == (used(streams) == set())
 
 
 @every_task
@@ -145,7 +169,7 @@ def test_each_draw_has_its_own_stream(task):
     batch = task.batches(data, 0, 64, constants)
     assert used(setup) <= {"data"}
     assert used(start) == {"init"}
-    assert used(data) == {"noise" if name == "noise" else "data" for name in batch if name != "minimum"}
+    assert used(data) == {"noise" if name == "noise" else "data" for name in batch if name not in SCHEDULED}
 
 
 def used(streams):
@@ -169,7 +193,9 @@ def test_gradient_agrees_with_finite_differences(task, instance):
         ahead, behind = (
             task.loss(moved(one.parameters, directions, length), one.constants, one.batch()) for length in (1e-6, -1e-6)
         )
-        torch.testing.assert_close(inner(gradient, directions), (ahead - behind) / 2e-6, rtol=1e-5, atol=1e-8)
+        torch.testing.assert_close(
+            inner(gradient, directions), (ahead - behind) / 2e-6, rtol=1e-5, atol=1e-8 * scale(task)
+        )
 
 
 @every_task
@@ -191,9 +217,11 @@ def test_the_gradient_of_a_gradient_step_agrees_with_finite_differences(task, in
             parameters = {name: tensor - lr * gradient[name] for name, tensor in parameters.items()}
         return task.evaluate(parameters, one.constants, torch.tensor(3.0, dtype=EXACT))
 
-    lr = torch.tensor(1e-4, dtype=EXACT)
-    expected = (loss_after_three_steps(lr + 1e-8) - loss_after_three_steps(lr - 1e-8)) / 2e-8
-    torch.testing.assert_close(grad(loss_after_three_steps)(lr), expected, rtol=1e-4, atol=0)
+    lr, nudge = torch.tensor([1e-4, 1e-7], dtype=EXACT) / scale(task)
+    ahead, behind = (loss_after_three_steps(lr + change) for change in (nudge, -nudge))
+    rounding = (torch.finfo(EXACT).eps * ahead.abs() / nudge).item()
+    expected = (ahead - behind) / (2 * nudge)
+    torch.testing.assert_close(grad(loss_after_three_steps)(lr), expected, rtol=1e-4, atol=rounding)
 
 
 @pytest.mark.parametrize("function", ["loss", "gradient", "evaluate", "metrics"])
@@ -259,7 +287,7 @@ def test_the_solution_attains_the_optimum(task, step, instance):
     one = instance(task)
     solution = task.solution(one.constants, step)
     value = task.evaluate(solution, one.constants, torch.tensor(float(step)))
-    torch.testing.assert_close(value, torch.tensor(task.optimum or 0.0), rtol=0, atol=1e-6)
+    torch.testing.assert_close(value, torch.tensor(task.optimum or 0.0), rtol=0, atol=1e-6 * scale(task))
 
 
 @solvable_task
@@ -277,7 +305,7 @@ def test_nothing_around_the_solution_is_better(task, length, instance):
     at = torch.tensor(5.0, dtype=EXACT)
     best = task.evaluate(solution, one.constants, at)
     around = [moved(solution, random_directions(solution, seed), length) for seed in range(20)]
-    assert all(task.evaluate(point, one.constants, at) > best - 1e-12 for point in around)
+    assert all(task.evaluate(point, one.constants, at) > best - 1e-12 * scale(task) for point in around)
 
 
 @pytest.mark.parametrize("task", [task for task in BUILTIN if task not in SOLVABLE], ids=lambda task: task.name)
@@ -289,4 +317,4 @@ def test_a_task_without_closed_form_gives_no_solution(task, instance):
 def test_the_start_is_far_from_the_optimum(task, instance):
     starts = [instance(task, seed) for seed in range(8)]
     values = [task.evaluate(one.parameters, one.constants, torch.tensor(0.0)).item() for one in starts]
-    assert min(values) > (task.optimum or 0.0) + 0.4
+    assert min(values) > (task.optimum or 0.0) + 0.4 * scale(task)

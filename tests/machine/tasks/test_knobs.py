@@ -9,9 +9,11 @@ import pytest
 
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20Rotated
+from pytest_optbench.machine.tasks.bursts import GradientBurst
 from pytest_optbench.machine.tasks.digits import DigitsMlpBn
 from pytest_optbench.machine.tasks.markov import MarkovTransformer
 from pytest_optbench.machine.tasks.matrices import MatrixFactor
+from pytest_optbench.machine.tasks.parity import XorFlip
 from pytest_optbench.machine.tasks.schaul import SchaulCliff
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 
@@ -43,6 +45,9 @@ def test_every_knob_refuses_what_is_no_sensible_number(task, knob, value):
         (lambda: SchaulCliff(noise=-0.1), "'noise' must be a number of at least 0, but it is -0.1."),
         (lambda: DigitsMlpBn(batch_size=1), "'batch_size' must be a whole number of at least 2, but it is 1."),
         (lambda: MatrixFactor(rank=13), "'rank' must be at most 'size' (12), but it is 13."),
+        (lambda: GradientBurst(length=2.5), "'length' must be a whole number of at least 0, but it is 2.5."),
+        (lambda: XorFlip(inputs=3), "'inputs' must be a whole number of at least 4 and at most 12, but it is 3."),
+        (lambda: XorFlip(width=3), "'width' must be a whole number of at least 4, but it is 3."),
         (lambda: MarkovTransformer(width=30), "'width' must be a multiple of 'heads' (4), but it is 30."),
     ],
 )
@@ -59,6 +64,7 @@ def test_a_value_out_of_range_is_refused_in_a_sentence(make, sentence):
         lambda: SchaulCliff(noise=0),
         lambda: Ellipsoid20Rotated(condition=10_000),
         lambda: MatrixFactor(size=3, rank=3),
+        lambda: GradientBurst(length=0),
     ],
 )
 def test_the_ends_of_a_range_are_accepted(make):

@@ -1,0 +1,48 @@
+"""The linear autoencoder: the root of the covariance against the images themselves."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+from pytest_optbench.machine.tasks.autoencoders import LinearAe
+
+TASK = LinearAe()
+STEP = torch.tensor(0.0)
+
+
+@pytest.fixture(scope="module")
+def images():
+    images = torch.tensor(load_digits().data / 16)
+    return images - images.mean(0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_loss_is_the_mean_squared_error_of_reconstruction(seed, images, instance):
+    one = instance(TASK, seed, dtype=torch.float64)
+    reconstruction = images @ one.parameters["encoder"].T @ one.parameters["decoder"].T
+    expected = (images - reconstruction).square().sum(1).mean()
+    torch.testing.assert_close(TASK.evaluate(one.parameters, one.constants, STEP), expected, rtol=1e-5, atol=0)
+
+
+def test_optimum_is_what_eight_principal_components_leave(images):
+    left = PCA().fit(images).explained_variance_[8:].sum() * (len(images) - 1) / len(images)
+    assert pytest.approx(left, abs=1e-8) == TASK.optimum
+
+
+def test_the_origin_is_a_saddle(instance):
+    one = instance(TASK, dtype=torch.float64)
+    origin = {name: torch.zeros_like(tensor) for name, tensor in one.parameters.items()}
+    value, gradient = TASK.gradient(origin, one.constants, {})
+    assert not any(tensor.any() for tensor in gradient.values())
+    assert value.item() == pytest.approx(4.693276, abs=1e-5)
+
+
+def test_layers_that_differ_by_an_invertible_matrix_are_as_good(instance):
+    one = instance(TASK, dtype=torch.float64)
+    G = torch.eye(8, dtype=torch.float64) + torch.ones(8, 8, dtype=torch.float64).triu()
+    encoder, decoder = G @ one.parameters["encoder"], one.parameters["decoder"] @ torch.linalg.inv(G)
+    equal = TASK.value({"encoder": encoder, "decoder": decoder}, one.constants)
+    torch.testing.assert_close(equal, TASK.value(one.parameters, one.constants))
