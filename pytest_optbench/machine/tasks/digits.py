@@ -36,6 +36,7 @@ class DigitsLogreg(ExactTask):
     """
 
     name: ClassVar[str] = "digits_logreg"
+    version: ClassVar[int] = 2
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "classification", "linear"})
     source: ClassVar[str] = "benchopt logreg_l2 (Moreau et al. 2022, arXiv 2206.13424)"
@@ -131,6 +132,7 @@ class DigitsMlpBn(Task):
     """
 
     name: ClassVar[str] = "digits_mlp_bn"
+    version: ClassVar[int] = 2
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification", "batch_norm"})
     source: ClassVar[str] = "learned_optimization (Metz et al. 2022, arXiv 2203.11860), on scikit-learn's digits"

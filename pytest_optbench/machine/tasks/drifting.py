@@ -27,6 +27,7 @@ class DriftingMin10(Task):
     """
 
     name: ClassVar[str] = "drifting_min10"
+    version: ClassVar[int] = 2
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy", "nonstationary"})
     source: ClassVar[str] = "after the non-stationary quadratic of Schaul et al. 2013 (arXiv 1312.6055)"
     horizon: ClassVar[int] = 800

@@ -39,6 +39,7 @@ class MarkovTransformer(Task):
     """
 
     name: ClassVar[str] = "markov_transformer"
+    version: ClassVar[int] = 2
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "sequence", "transformer", "matrix"})
     source: ClassVar[str] = "after learned_optimization (Metz et al. 2022, arXiv 2203.11860) and nanoGPT (2022)"

@@ -27,6 +27,7 @@ class QuarticSaddle(ExactTask):
     """
 
     name: ClassVar[str] = "quartic_saddle"
+    version: ClassVar[int] = 2
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "saddle"})
     source: ClassVar[str] = "quartic saddle, after Dauphin et al. 2014 (arXiv 1406.2572)"
     optimum: ClassVar[float | None] = -1.0

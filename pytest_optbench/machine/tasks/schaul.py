@@ -28,6 +28,7 @@ class SchaulCliff(ExactTask):
     """
 
     name: ClassVar[str] = "schaul_cliff"
+    version: ClassVar[int] = 2
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy", "nonsmooth"})
     source: ClassVar[str] = "Schaul, Antonoglou, Silver 2013 (arXiv 1312.6055), cliff"
     optimum: ClassVar[float | None] = 0.0
