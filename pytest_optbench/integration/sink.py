@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ class Sink:
         self.planned: dict[str, list[Run]] = {}
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.error = ""
+        self._started = time.monotonic()
         self._stamp = {
             "git_sha": git_sha(config.rootpath),
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -108,6 +110,7 @@ class Sink:
             width=terminalreporter._tw.fullwidth,
             csv=self.session.settings.csv,
             command=self.session.command,
+            seconds=time.monotonic() - self._started,
         ):
             terminalreporter.write_line(line.text, **line.markup)
 

@@ -50,8 +50,10 @@ def summary_lines(
     width: int = 80,
     csv: str = "",
     command: str = "pytest --optbench",
+    seconds: float | None = None,
 ) -> list[Line]:
-    """The whole summary. `pars` has the reference's median steps and `tags` the tags, by (task, version)."""
+    """The whole summary. `pars` has the reference's median steps and `tags` the tags, by (task, version); `seconds` is
+    what the session took."""
     cases = list(case_rows(rows).values())
     verdicts = [judge(case) for case in cases]
     lines = _table(cases, verdicts, pars, width)
@@ -60,6 +62,8 @@ def summary_lines(
     lines += _several_gradients(rows, width)
     lines += _unstacked(cases, width)
     lines += _solved(cases, verdicts, tags, width)
+    if seconds is not None:
+        lines += _cost(rows, seconds, width)
     lines += _next_command(cases, csv, command, width)
     return lines
 
@@ -205,6 +209,15 @@ def _solved(
                 text += f"; misses by tag: {', '.join(f'{tag}{_HARD_SPACE}{count}' for tag, count in common)}"
         lines += _wrapped(text, width, bold=True)
     return lines
+
+
+def _cost(rows: Sequence[Run], seconds: float, width: int) -> list[Line]:
+    """The time beside that of a loop over runs: a lower bound of it, the optimizer's steps one after another."""
+    trials = sum(row.trial for row in rows)
+    # The last point of a curve is where the record ends.
+    loop = sum((row.step_ms or 0.0) * json.loads(row.curve)[-1][0] / 1e3 for row in rows if row.curve != "[]")
+    text = f"{len(rows) - trials} runs{f' and {trials} trials of tuning' if trials else ''} in {seconds:.0f} s"
+    return _wrapped(f"{text}; one after another, their calls of step() alone take {loop:.0f} s", width)
 
 
 def _next_command(cases: Sequence[Sequence[Run]], csv: str, command: str, width: int) -> list[Line]:

@@ -238,3 +238,9 @@ class Late(Descent):
             for group in self.param_groups:
                 torch.nn.utils.clip_grad_norm_(group["params"], 1e-3)
 """
+
+
+def test_the_summary_sets_its_time_beside_that_of_a_loop(open_project):
+    text = open_project.bench(AUTO).text
+    assert "8 runs and 78 trials of tuning in " in text
+    assert "one after another, their calls of step() alone take" in " ".join(text.split())
