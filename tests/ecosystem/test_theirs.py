@@ -79,7 +79,7 @@ def test_bsam_crashes_where_it_overflows(pytorch_optimizer: ModuleType) -> None:
             closure()
             optimizer.step(closure)
 
-    with pytest.raises(RuntimeError, match=r"normal expects all elements of std >= 0\.0"):
+    with pytest.raises(RuntimeError, match="normal expects all elements of std"):
         steps()
 
 
