@@ -3,8 +3,12 @@
 Every combination of the grid is tried on three tuning seeds, which no verdict ever sees, all of them on shared
 gradients, with one optimizer instance per combination where that is exact. After a quarter and after half of the
 budget, the better half goes on (successive halving, Jamieson and Talwalkar 2016, arXiv 1502.07943). Chosen is the
-combination with the fewest median steps to the target, then the one with the best median value; once one has reached
-the target on most seeds, no other can do it in fewer steps, and tuning ends.
+combination whose slowest seed reaches the target first; if none reaches it on every seed, the one with the fewest
+median steps, then the one with the best median value. Once one has reached the target on every seed, no other can win,
+and tuning ends.
+
+The slowest seed, not the median one: a learning rate at the edge of stability reaches the target on two of three seeds
+and is faster on those. By the median, AdamW gets lr 3.16 for `plateau_gauss`, which misses on 17 of 32 seeds.
 """
 
 from __future__ import annotations
@@ -120,7 +124,7 @@ class _Attempt:
             if watch is not None:
                 watch(step, lanes)
             self._decide(step)
-        best = min(self.trials, key=lambda trial: (trial.steps, trial.dropped, trial.value))
+        best = min(self.trials, key=lambda one: (one.slowest, one.median, one.dropped, one.value))
         mode = "stacked" if self.stacked else "sequential" if self.case.alone else "lockstep"
         return Tuned(best.case.recipe, tuple(row for trial in self.trials for row in trial.rows(mode)))
 
@@ -145,12 +149,12 @@ class _Attempt:
 
     def _decide(self, step: int) -> None:
         """Drop what cannot win any more."""
-        if any(math.isfinite(trial.steps) for trial in self.trials):
+        if any(math.isfinite(trial.slowest) for trial in self.trials):
             for trial in self.trials:
-                trial.drop(lost=not math.isfinite(trial.steps))
+                trial.drop(lost=not math.isfinite(trial.slowest))
         elif self._rungs and step >= self._rungs[0]:
             del self._rungs[0]
-            alive = sorted((trial for trial in self.trials if not trial.dropped), key=lambda trial: trial.value)
+            alive = sorted((one for one in self.trials if not one.dropped), key=lambda one: (one.median, one.value))
             for trial in alive[math.ceil(len(alive) / 2) :]:
                 trial.drop(lost=True)
 
@@ -226,10 +230,19 @@ class _Candidate:
             lane.dropped = True
 
     @property
-    def steps(self) -> float:
+    def slowest(self) -> float:
+        """Steps to the target of the slowest seed; infinite as long as one is missing."""
+        return max(self._steps)
+
+    @property
+    def median(self) -> float:
         """Median steps to the target, so far."""
+        return median(self._steps)
+
+    @property
+    def _steps(self) -> list[float]:
         found = [lane.record.steps_to_target for lane in self.lanes]
-        return median([math.inf if steps is None else float(steps) for steps in found])
+        return [math.inf if steps is None else float(steps) for steps in found]
 
     @property
     def value(self) -> float:
