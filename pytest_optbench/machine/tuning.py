@@ -151,12 +151,12 @@ class _Attempt:
         """Drop what cannot win any more."""
         if any(math.isfinite(trial.slowest) for trial in self.trials):
             for trial in self.trials:
-                trial.drop(lost=not math.isfinite(trial.slowest))
+                trial.drop(step, lost=not math.isfinite(trial.slowest))
         elif self._rungs and step >= self._rungs[0]:
             del self._rungs[0]
             alive = sorted((one for one in self.trials if not one.dropped), key=lambda one: (one.median, one.value))
             for trial in alive[math.ceil(len(alive) / 2) :]:
-                trial.drop(lost=True)
+                trial.drop(step, lost=True)
 
 
 class TunedRun(CaseRun):
@@ -222,10 +222,14 @@ class _Candidate:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.lanes = [new_lane(case, seed) for seed in case.seeds]
+        self.granted = case.threshold.budget
         self.dropped = False
 
-    def drop(self, *, lost: bool) -> None:
-        self.dropped = lost
+    def drop(self, step: int, *, lost: bool) -> None:
+        """Grant no more steps than these; `lost` if that is because others are better."""
+        if not self.dropped:
+            self.granted = step
+        self.dropped = self.dropped or lost
         for lane in self.lanes:
             lane.dropped = True
 
@@ -251,8 +255,7 @@ class _Candidate:
 
     def rows(self, mode: str) -> Iterator[Run]:
         for lane in self.lanes:
-            granted = lane.record.steps[-1] if lane.dropped and lane.record.steps else lane.record.budget
-            yield replace(lane_row(self.case, lane, "missed"), trial=1, budget=granted, engine=mode)
+            yield replace(lane_row(self.case, lane, "missed"), trial=1, budget=self.granted, engine=mode)
 
 
 def _best(lane: Lane) -> float:
