@@ -53,6 +53,11 @@ class Run:
     curve: str = _column("JSON list of [step, value] over a fixed log-spaced subset of the evaluations", default="[]")
     trajectory_sha: str = _column("SHA-256 over every evaluation of the record, to the bit", default="")
     step_ms: float | None = _column("median time of optimizer.step()", unit="milliseconds", volatile=True)
+    gradient_ms: float | None = _column(
+        "median time of one seed's loss and backward() in a plain loop, measured beside the case",
+        unit="milliseconds",
+        volatile=True,
+    )
     state_bytes_per_param: float | None = _column("optimizer state per scalar parameter at the end", unit="bytes")
     peak_bytes: int | None = _column(
         "peak memory: of the process on the CPU, of the allocator on an accelerator", unit="bytes", volatile=True

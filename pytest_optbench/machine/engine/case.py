@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from time import perf_counter
 from typing import Any, Literal
 
 import torch
@@ -20,7 +21,8 @@ from pytest_optbench.machine.engine.probe import admit
 from pytest_optbench.machine.engine.stack import NotElementwise, Stack
 from pytest_optbench.machine.environment import environment, peak_bytes
 from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
-from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.machine.streams import Streams
+from pytest_optbench.machine.tasks.task import Task, instance
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.record import Record
 from pytest_optbench.words.run import Outcome, Run
@@ -28,6 +30,7 @@ from pytest_optbench.words.threshold import Threshold
 
 Mode = Literal["stacked", "lockstep", "sequential"]
 _REASON = 160
+_TIMINGS = 5
 LEAST_STACK = 4
 """Lanes that make a stack worth its two shadows."""
 Progress = Callable[[int, Sequence[Lane]], None]
@@ -98,6 +101,7 @@ class CaseRun:
         """The mode that made the rows."""
         self.refusal = ""
         """Why the case was not stacked, though it was tried."""
+        self._gradient_ms: float | None = None
         self._finished: list[Lane] = []
         self._current: list[Lane] = []
 
@@ -111,6 +115,7 @@ class CaseRun:
                 if self.mode != "stacked":
                     for start in range(0, len(self.case.seeds), self.case.group_size):
                         self._run_group(self.case.seeds[start : start + self.case.group_size])
+                self._gradient_ms = plain_gradient_ms(self.case)
         except TimeLimitExceeded:
             self.timed_out = True
 
@@ -190,13 +195,36 @@ class CaseRun:
         rows = [
             lane_row(self.case, lanes.get(seed) or new_lane(self.case, seed), unfinished) for seed in self.case.seeds
         ]
-        return [replace(row, engine=self.mode, engine_reason=self.refusal) for row in rows]
+        made = {"engine": self.mode, "engine_reason": self.refusal}
+        return [replace(row, gradient_ms=self._gradient_ms, **made) for row in rows]  # type: ignore[arg-type]
 
 
 def _plain(text: str) -> str:
     """One short line of ASCII: the text may quote an exception of the user's."""
     line = " ".join(text.split())
     return (line if len(line) <= _REASON else f"{line[: _REASON - 3]}...").encode("ascii", "backslashreplace").decode()
+
+
+def plain_gradient_ms(case: Case) -> float | None:
+    """Median milliseconds of what a loop over seeds does at every step beside optimizer.step(): one seed's loss and
+    backward(). None for a task whose gradient is no derivative of its loss."""
+    task = case.task
+    if type(task).gradient is not Task.gradient:
+        return None
+    streams = Streams(task.name, task.version, case.seeds[0], 0)
+    given, start = instance(task, case.seeds[0])
+    constants = case.placement.put(given)
+    batch = {name: tensor[0] for name, tensor in case.placement.put(task.batches(streams, 0, 1, given)).items()}
+    durations = []
+    for _ in range(_TIMINGS):
+        parameters = {name: tensor.requires_grad_() for name, tensor in case.placement.put(start).items()}
+        started = perf_counter()
+        with torch.enable_grad():
+            task.loss(parameters, constants, batch).backward()  # type: ignore[no-untyped-call]
+        durations.append(perf_counter() - started)
+        for tensor in parameters.values():
+            tensor.grad = None
+    return 1e3 * sorted(durations)[_TIMINGS // 2]
 
 
 def new_lane(case: Case, seed: int) -> Lane:
