@@ -78,6 +78,17 @@ def test_a_stack_of_few_lanes_can_be_asked_for():
     assert outcome(Rich(), AdamW, engine="stacked", seeds=(0, 1))[0] == "stacked"
 
 
+def test_one_seed_makes_no_stack():
+    assert outcome(Rich(), SGD, engine="stacked", seeds=(0,), hyperparameters={"lr": 0.1})[:2] == ("lockstep", "")
+
+
+def test_the_second_of_two_lanes_is_measured_at_its_own_weights():
+    options = {"seeds": (0, 5), "budget": 120, "target": 1e-2, "hyperparameters": {"lr": 0.1}}
+    stacked, lockstep = (run(Rich(), SGD, engine=engine, **options) for engine in ("stacked", "lockstep"))
+    assert [row.engine for row in stacked.values()] == ["stacked", "stacked"]
+    assert [row.metrics for row in stacked.values()] == [row.metrics for row in lockstep.values()]
+
+
 def test_lanes_that_finish_early_leave_the_bits_of_the_others_alone():
     options = {"budget": 120, "target": 1e-2, "hyperparameters": {"lr": 0.1}}
     stacked, lockstep = (run(Rich(), SGD, engine=engine, **options) for engine in ("stacked", "lockstep"))
