@@ -54,6 +54,12 @@ class Stack(Crew):
         for instance in self._instances():
             instance.eval_mode()
 
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """Those of lanes in flight, and of the shadows to the end: on gradients of zero they would overlook much."""
+        active = super().wanted
+        return tuple(sorted({*active, *self.shadows})) if active else ()
+
     def parameters(self, rows: Sequence[int]) -> Stacked:
         if list(rows) == list(range(len(self.lanes))):  # not any two rows: a lone one is asked for along with its copy
             return {name: parameter.detach() for name, parameter in self.instance.parameters.items()}

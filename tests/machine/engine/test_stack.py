@@ -302,6 +302,18 @@ def test_a_wrong_admission_is_caught_by_the_shadow_and_rerun_in_lockstep(optimiz
     assert_refused(optimizer, reason, budget=70)
 
 
+def test_shadows_watch_on_when_their_own_seeds_have_reached_the_target():
+    class ClipsLast(Odd):
+        """Couples everything by a norm once the first and the last seed, and most others, are done."""
+
+        def misbehave(self):
+            if self.count > 400:
+                torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 0.01)
+
+    options = {"seeds": (0, 2, 3, 4, 9, 10, 5, 1), "budget": 600, "target": 1e-3, "hyperparameters": {"lr": 0.03}}
+    assert_refused(ClipsLast, "shadow: 'x' of seed 0 differs after 402 steps", task=Prompt(), **options)
+
+
 def test_the_last_lane_is_shadowed_too():
     class ClipsTheLast(Odd):
         """Couples only lanes of large seeds; the first lane keeps its bits."""
