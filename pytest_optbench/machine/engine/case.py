@@ -38,7 +38,7 @@ Progress = Callable[[int, Sequence[Lane]], None]
 class Case:
     """Everything that decides a case's rows. `engine` is a mode, or "auto" for the fastest exact one.
 
-    "stacked" is tried where it is asked for (one seed makes no stack), and where "auto" expects it to pay; what shows it
+    "stacked" is tried where it is asked for, unless for a lone seed, and where "auto" expects it to pay; what shows it
     to be inexact falls back to "lockstep".
     """
 

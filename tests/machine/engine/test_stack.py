@@ -25,6 +25,7 @@ from torch.optim import (
 )
 
 from pytest_optbench.machine.engine.case import CaseRun
+from pytest_optbench.machine.engine.probe import EXACT_EXPONENTS
 from pytest_optbench.machine.tasks import BUILTIN
 
 TASKS = {task.name: task for task in BUILTIN}
@@ -172,6 +173,48 @@ class SkipsWhenZero(Odd):
             parameter.mul_(0.99).add_(parameter.grad, alpha=-lr)
 
 
+class RestsWhenZero(Odd):
+    """A tensor without a gradient keeps its momentum for later."""
+
+    def move(self, parameter, lr):
+        if parameter.grad.any():
+            momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+            momentum.mul_(0.9).add_(parameter.grad)
+            parameter.sub_(momentum, alpha=lr)
+
+
+class LiftsSmallGradients(Odd):
+    """Never takes a step shorter than lr / 1000."""
+
+    def move(self, parameter, lr):
+        norm = parameter.grad.norm()
+        lifted = parameter.grad * (1e-3 / (norm + 1e-12)) if norm < 1e-3 else parameter.grad
+        super().move(parameter, lr)
+        parameter.sub_(lifted - parameter.grad, alpha=lr)
+
+
+class DividesByAPower(Odd):
+    """Padam's denominator: elementwise, and yet `pow` rounds otherwise at the end of a tensor, once in a while."""
+
+    power: float | torch.Tensor = 0.25
+
+    def move(self, parameter, lr):
+        square = self.state[parameter].setdefault("square", torch.zeros_like(parameter))
+        square.mul_(0.999).addcmul_(parameter.grad, parameter.grad, value=0.001)
+        parameter.sub_(lr * parameter.grad / (square.pow(self.power) + 1e-8))
+
+
+class DividesByARoot(DividesByAPower):
+    power = 0.5
+
+
+class TakesAnAngle(Odd):
+    """The step of Adam-atan2."""
+
+    def move(self, parameter, lr):
+        parameter.sub_(torch.atan2(parameter.grad, parameter.grad.square().add(1).sqrt()), alpha=lr)
+
+
 class DecaysMatricesOnly(Odd):
     """The rule depends on the number of dimensions, as a Muon's does: a stacked vector looks like a matrix."""
 
@@ -207,6 +250,10 @@ class SharesACounter(Odd):
         (SkipsWhenNotFinite, "probe: gradients of NaN in one lane change the others"),
         (SkipsWhenHuge, "probe: gradients of infinity in one lane change the others"),
         (SkipsWhenZero, "probe: on stacked parameters it takes other steps at gradients of zero"),
+        (RestsWhenZero, "probe: on stacked parameters it takes other steps at gradients of zero, after others,"),
+        (LiftsSmallGradients, "probe: on stacked parameters it takes other steps at gradients of a millionth"),
+        (DividesByAPower, "probe: pow rounds by an entry's place in a tensor"),
+        (TakesAnAngle, "probe: atan2 rounds by an entry's place in a tensor"),
         (DecaysMatricesOnly, "probe: on stacked parameters it takes other steps"),
         (RemembersANorm, "probe: on stacked parameters it takes other steps"),
         (Draws, "probe: "),
@@ -217,6 +264,45 @@ class SharesACounter(Odd):
 )
 def test_what_is_not_elementwise_is_refused_by_the_probe(optimizer, reason):
     assert_refused(optimizer, reason)
+
+
+def test_powers_that_round_alike_everywhere_are_stacked():
+    assert outcome(Rich(), DividesByARoot)[:2] == ("stacked", "")
+
+
+def test_fused_kernels_are_not_stacked():
+    assert_refused(AdamW, "probe: _fused_adamw rounds", task=TASKS["rosenbrock2"], hyperparameters={"fused": True})
+
+
+ALIKE = {
+    "sqrt": lambda a, b: b.sqrt(),
+    "rsqrt": lambda a, b: b.rsqrt(),
+    "reciprocal": lambda a, b: b.reciprocal(),
+    "div": lambda a, b: a / b,
+    "sign": lambda a, b: a.sign(),
+    "exp": lambda a, b: a.exp(),
+    "log": lambda a, b: b.log(),
+    "log1p": lambda a, b: b.log1p(),
+    "tanh": lambda a, b: a.tanh(),
+    "erf": lambda a, b: a.erf(),
+    "sin": lambda a, b: a.sin(),
+    "hypot": torch.hypot,
+    "lerp": lambda a, b: a.lerp(b, 0.1),
+    "addcdiv": lambda a, b: a.addcdiv(a, b, value=-0.01),
+    "addcmul": lambda a, b: a.addcmul(a, b, value=0.01),
+    "add": lambda a, b: a.add(b, alpha=0.3),
+    **{f"pow {exponent}": lambda a, b, exponent=exponent: b.pow(exponent) for exponent in EXACT_EXPONENTS},
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_kernels_that_many_optimizers_call_round_alike_everywhere(name):
+    torch.manual_seed(0)
+    for _ in range(20):
+        left, right = torch.randn(32, 5), torch.rand(32, 5) + 1e-3
+        whole = ALIKE[name](left, right)
+        own = [ALIKE[name](a.clone(), b.clone()) for a, b in zip(left, right, strict=True)]
+        assert torch.equal(whole, torch.stack(own))
 
 
 def test_state_on_the_class_is_refused_by_the_probe():
