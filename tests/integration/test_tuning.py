@@ -115,6 +115,14 @@ def test_what_was_chosen_is_kept_for_the_next_session(open_project):
     ]
 
 
+def test_trials_outlive_a_second_try(project):
+    project.table("Descent\nsearch = { lr = { values = [1e-4, 2e-4] } }")
+    result = project.bench(AUTO, "--optbench-tasks=bowl2", "--reruns=1")
+    assert "1 rerun" in result.text
+    assert len(trials(result)) == 6
+    assert len(scored(result)) == 4
+
+
 def test_force_tunes_anew(open_project):
     open_project.bench(AUTO)
     assert len(trials(open_project.bench("--optbench-tune=force"))) == 2 * 3 * 13
