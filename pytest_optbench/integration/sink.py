@@ -64,7 +64,11 @@ class Sink:
 
     def _take(self, rows: list[Run]) -> None:
         stamped = [replace(row, **self._stamp) for row in rows]  # type: ignore[arg-type]
-        self.rows.update(case_rows(stamped, trials=True))
+        for key, group in case_rows(stamped, trials=True).items():
+            if not any(row.trial for row in group):
+                # A second try of an item finds in the cache what the first has tuned.
+                group += [row for row in self.rows.get(key, []) if row.trial]
+            self.rows[key] = group
         if self.journal is not None:
             self.journal.append(stamped)
 

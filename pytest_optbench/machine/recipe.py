@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,19 +90,30 @@ class Recipe:
 
 
 def source_digest(*things: object) -> str:
-    """SHA-256 over the files that define these classes, their bases and functions; torch's and the library's are out.
+    """SHA-256 over the files that define these classes, their bases and functions, and over what a partial function or
+    a callable object holds; torch's files and the library's own are out.
 
-    A change of any of those files may change what the optimizer does; a change elsewhere goes unnoticed.
+    A change of any of those may change what the optimizer does; a change elsewhere goes unnoticed.
     """
     files: set[str] = set()
-    for thing in things:
-        target: Any = inspect.unwrap(thing) if callable(thing) else thing
+    held: list[str] = []
+    pending = [thing for thing in things if thing is not None]
+    while pending:
+        target: Any = pending.pop()
+        target = inspect.unwrap(target) if callable(target) else target
+        if isinstance(target, partial):
+            held.append(_as_json({"": target.args, **target.keywords}))
+            pending.append(target.func)
+            continue
+        if not isinstance(target, type) and not inspect.isroutine(target):
+            held.append(_as_json(getattr(target, "__dict__", {})))
+            target = type(target)
         for one in inspect.getmro(target) if isinstance(target, type) else (target,):
             module = getattr(one, "__module__", "") or ""
-            if module.partition(".")[0] not in ("torch", "builtins", "typing", "abc"):
+            if module.partition(".")[0] not in ("torch", "pytest_optbench", "builtins", "typing", "abc"):
                 with suppress(OSError, TypeError):
                     files.add(inspect.getsourcefile(one) or "")
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(json.dumps(held).encode())
     for file in sorted(files - {""}):
         with suppress(OSError):
             digest.update(Path(file).read_bytes())
@@ -316,6 +328,13 @@ def _required_arguments(function: Callable[..., object]) -> list[str]:
 def _parameter(shape: tuple[int, ...]) -> torch.nn.Parameter:
     values = torch.linspace(0.5, 1.5, max(torch.Size(shape).numel(), 1)).reshape(shape)
     return torch.nn.Parameter(values)
+
+
+@isolated()
+def made_class(recipe: Recipe, capabilities: Capabilities) -> type[Optimizer]:
+    """The class of what the recipe builds, which a factory does not tell."""
+    shape = _PROBE_SHAPES[2 if 2 in capabilities.dimensions else min(capabilities.dimensions)]
+    return type(recipe.build([_parameter(shape)]))
 
 
 def _as_json(values: Mapping[str, Any]) -> str:

@@ -100,8 +100,8 @@ def _attempts(case: Case, tried: Sequence[Recipe], search: Search) -> Iterator[_
 
 
 def _elementwise(case: Case, tried: Sequence[Recipe], search: Search) -> bool:
-    # A learning rate turns nothing on or off; any other hyperparameter may.
-    looked_at = [tried[len(tried) // 2]] if set(search) == {"lr"} else tried
+    # A learning rate turns nothing on or off but at its ends, where a cap on the update may; others may anywhere.
+    looked_at = [tried[0], tried[len(tried) // 2], tried[-1]] if set(search) == {"lr"} else tried
     try:
         for recipe in looked_at:
             admit(recipe, case.capabilities, case.task, len(case.seeds), case.threshold.budget, case.placement)
@@ -179,9 +179,11 @@ class TunedRun(CaseRun):
             self._judge(ends)
         if self.refusal and any(trial.engine == "stacked" for trial in self.trials) and not self.timed_out:
             # The trials had no shadows of their own: what refuted the stack of the seeds refutes theirs.
-            before = self.values
+            before, self.values = self.values, None
             self._tune("lockstep", ends)
-            if self.values != before and not self.timed_out:
+            if self.timed_out:
+                self.restart(self._open)  # what was judged had values that nothing vouches for
+            elif self.values != before:
                 self._judge(ends)
 
     def _tune(self, engine: str, ends: float) -> None:

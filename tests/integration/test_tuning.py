@@ -83,6 +83,7 @@ def test_a_declared_search_is_what_is_tried(project, space, tried):
         ("search = { lr = { low = 1, high = 0.1 } }", "search.lr: low 1 and high 0.1; expected low < high"),
         ("search = { lr = { low = 0, high = 1, log = true } }", "expected 0 < low < high"),
         ("search = { lr = { values = [] } }", "expected values = [...] alone, with at least one value"),
+        ("search = { lr = { values = [0.1, 0.1] } }", "expected each once"),
         ("search = { lr = { low = 1 } }", "expected low and high as numbers"),
         ("search = { lr = { values = [1] } }\nhyperparameters = { lr = 1 }", "it is also set in 'hyperparameters'"),
         ("search = { momentun = { values = [0, 0.9] } }", "Descent has no hyperparameter 'momentun'"),
@@ -113,6 +114,14 @@ def test_what_was_chosen_is_kept_for_the_next_session(open_project):
     assert [(row.hyperparameters, row.trajectory_sha) for row in scored(second)] == [
         (row.hyperparameters, row.trajectory_sha) for row in first
     ]
+
+
+def test_trials_outlive_a_second_try(project):
+    project.table("Descent\nsearch = { lr = { values = [1e-4, 2e-4] } }")
+    result = project.bench(AUTO, "--optbench-tasks=bowl2", "--reruns=1")
+    assert "1 rerun" in result.text
+    assert len(trials(result)) == 6
+    assert len(scored(result)) == 4
 
 
 def test_force_tunes_anew(open_project):
@@ -151,6 +160,71 @@ def test_a_change_of_recipe_or_source_is_tuned_anew(open_project, change):
         project.write({"acme.py": source + "\n# changed\n"})
     project.table(f"Descent\n{keys}")
     assert trials(project.bench(AUTO, subprocess=True)) != []
+
+
+MAKERS = """
+from functools import partial
+
+import acme
+
+class Warmer:
+    def __init__(self, share):
+        self.share = share
+
+    def __call__(self, optimizer, budget):
+        return acme.torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, self.share + step / budget))
+
+def make(params, lr=0.3):
+    return acme.Descent(params, lr)
+
+half = partial(acme.torch.optim.SGD, momentum=0.5)
+warm = Warmer(0.5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("keys", "file", "old", "new"),
+    [
+        ('class = "makers:make"', "acme.py", "import os", "import os  # changed"),
+        ('class = "makers:half"', "makers.py", "momentum=0.5", "momentum=0.45"),
+        ('class = "acme:Descent"\nscheduler = "makers:warm"', "makers.py", "Warmer(0.5)", "Warmer(0.45)"),
+        ('class = "acme:Descent"', "bowls.py", "return 0.5 *", "return 0.25 *"),
+        ('class = "acme:Descent"\nclaims = { train_eval = false }', "pyproject.toml", "claims", "# claims"),
+    ],
+    ids=["class behind a factory", "argument of a partial", "value in a schedule", "task", "claims"],
+)
+def test_what_a_choice_depends_on_elsewhere_is_tuned_anew(project, keys, file, old, new):
+    table = f'[tool.optbench]\nseeds = 4\ntasks = "bowl2"\n[tool.optbench.optimizers.Made]\n{keys}\n'
+    project.write({"makers.py": MAKERS, "pyproject.toml": table})
+    project.bench(AUTO)
+    text = (project.folder / file).read_text()
+    assert old in text
+    project.write({file: text.replace(old, new)})  # of another length: compiled files tell by that
+    assert trials(project.bench(AUTO)) != []
+
+
+def test_a_value_that_no_cache_can_keep_is_tuned_in_every_session(project):
+    project.write({"test_mark.py": NO_JSON})
+    for _ in range(2):
+        result = project.bench(AUTO, "test_mark.py")
+        assert result.outcomes == {"passed": 1}
+        assert len(trials(result)) == 6
+
+
+NO_JSON = """
+import pytest, torch
+from acme import Descent
+
+class Typed(Descent):
+    def __init__(self, params, lr=0.3, state=torch.float32):
+        super().__init__(params, lr=lr)
+
+SPACE = {"state": {"values": [torch.float32, torch.float64]}}
+
+@pytest.mark.optbench(optimizer=Typed, hyperparameters={"lr": 0.3}, search=SPACE, tasks="bowl2", seeds=4)
+def test_it(optbench):
+    optbench.check()
+"""
 
 
 def test_a_damaged_cache_is_tuned_anew(open_project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -40,8 +41,8 @@ Progress = Callable[[int, Sequence[Lane]], None]
 class Case:
     """Everything that decides a case's rows. `engine` is a mode, or "auto" for the fastest exact one.
 
-    "stacked" is tried where it is asked for, and where "auto" expects it to pay; what shows it to be inexact falls back
-    to "lockstep".
+    "stacked" is tried where it is asked for, unless for a lone seed, and where "auto" expects it to pay; what shows it
+    to be inexact falls back to "lockstep".
     """
 
     recipe: Recipe
@@ -67,9 +68,8 @@ class Case:
         """The mode that is tried first."""
         if self.alone or self.engine == "sequential":
             return "sequential"
-        if self.engine == "stacked" or (self.engine == "auto" and len(self.seeds) >= LEAST_STACK):
-            return "stacked"
-        return "lockstep"
+        least = {"stacked": 2, "auto": LEAST_STACK}.get(self.engine, math.inf)
+        return "stacked" if len(self.seeds) >= least else "lockstep"
 
     @property
     def group_size(self) -> int:
@@ -272,7 +272,7 @@ def blank_row(case: Case, seed: int, **measured: object) -> Run:
         "recipe": case.recipe.name,
         "optimizer": case.recipe.path,
         "optimizer_version": case.recipe.version,
-        "regime": case.recipe.regime,
+        "regime": "tuned" if case.search else case.recipe.regime,
         "hyperparameters": case.recipe.hyperparameters_json,
         "tuned": case.recipe.tuned_json,
         "seed": seed,

@@ -33,6 +33,11 @@ class Crew(ABC):
     def eval_mode(self) -> None:
         """Before an evaluation, for optimizers that keep two sets of weights."""
 
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """The rows that still need gradients."""
+        return tuple(row for row, lane in enumerate(self.lanes) if lane.active)
+
     @abstractmethod
     def parameters(self, rows: Sequence[int]) -> Stacked:
         """The parameters of some lanes, along a leading dimension."""

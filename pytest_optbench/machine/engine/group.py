@@ -179,12 +179,10 @@ class Group:
         """Leave finished lanes behind once at most half of the seats are in use; the others keep their bits."""
         for crew in self.crews:
             crew.train_mode()
-        active = [lane for lane in self.lanes if lane.active]
-        if 2 * max(len(active), LEAST_LANES) <= len(self._seats):
+        wanted = [(crew, crew.wanted) for crew in self.crews]
+        if 2 * max(sum(len(rows) for _, rows in wanted), LEAST_LANES) <= len(self._seats):
             seat_of = {id(lane): seat for seat, lane in enumerate(self._seats)}
-            self._seat(
-                [(crew, tuple(row for row, lane in enumerate(crew.lanes) if lane.active)) for crew in self.crews]
-            )
+            self._seat(wanted)
             index = torch.tensor([seat_of[id(lane)] for lane in self._seats], device=self.placement.device)
             self._memory = {name: tensor[index] for name, tensor in self._memory.items()}
 

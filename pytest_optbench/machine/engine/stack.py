@@ -35,6 +35,7 @@ class Stack(Crew):
         first = lanes[0]
         self.instance = Instance(first.recipe, first.capabilities, first.record.budget)
         self.shadows = {0: lanes[0], len(lanes) - 1: lanes[-1]} if shadowed else {}
+        self._all = tuple(range(len(lanes)))
         for lane in lanes[1:-1] if shadowed else lanes:
             lane.instance = first.instance if shadowed else self.instance
 
@@ -54,8 +55,14 @@ class Stack(Crew):
         for instance in self._instances():
             instance.eval_mode()
 
+    @property
+    def wanted(self) -> tuple[int, ...]:
+        """Those of lanes in flight, and of the shadows to the end: on gradients of zero they would overlook much."""
+        active = super().wanted
+        return tuple(sorted({*active, *self.shadows})) if active else ()
+
     def parameters(self, rows: Sequence[int]) -> Stacked:
-        if len(rows) == len(self.lanes):
+        if tuple(rows) == self._all:  # not any two rows: a lone one is asked for along with its copy
             return {name: parameter.detach() for name, parameter in self.instance.parameters.items()}
         index = torch.tensor(rows)
         return {name: parameter.detach()[index] for name, parameter in self.instance.parameters.items()}

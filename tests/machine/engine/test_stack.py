@@ -25,6 +25,7 @@ from torch.optim import (
 )
 
 from pytest_optbench.machine.engine.case import CaseRun
+from pytest_optbench.machine.engine.probe import EXACT_EXPONENTS
 from pytest_optbench.machine.tasks import BUILTIN
 
 TASKS = {task.name: task for task in BUILTIN}
@@ -76,6 +77,17 @@ def test_a_stack_has_the_bits_of_lockstep(optimizer, hyperparameters, name):
 
 def test_a_stack_of_few_lanes_can_be_asked_for():
     assert outcome(Rich(), AdamW, engine="stacked", seeds=(0, 1))[0] == "stacked"
+
+
+def test_one_seed_makes_no_stack():
+    assert outcome(Rich(), SGD, engine="stacked", seeds=(0,), hyperparameters={"lr": 0.1})[:2] == ("lockstep", "")
+
+
+def test_the_second_of_two_lanes_is_measured_at_its_own_weights():
+    options = {"seeds": (0, 5), "budget": 120, "target": 1e-2, "hyperparameters": {"lr": 0.1}}
+    stacked, lockstep = (run(Rich(), SGD, engine=engine, **options) for engine in ("stacked", "lockstep"))
+    assert [row.engine for row in stacked.values()] == ["stacked", "stacked"]
+    assert [row.metrics for row in stacked.values()] == [row.metrics for row in lockstep.values()]
 
 
 def test_lanes_that_finish_early_leave_the_bits_of_the_others_alone():
@@ -161,6 +173,48 @@ class SkipsWhenZero(Odd):
             parameter.mul_(0.99).add_(parameter.grad, alpha=-lr)
 
 
+class RestsWhenZero(Odd):
+    """A tensor without a gradient keeps its momentum for later."""
+
+    def move(self, parameter, lr):
+        if parameter.grad.any():
+            momentum = self.state[parameter].setdefault("momentum", torch.zeros_like(parameter))
+            momentum.mul_(0.9).add_(parameter.grad)
+            parameter.sub_(momentum, alpha=lr)
+
+
+class LiftsSmallGradients(Odd):
+    """Never takes a step shorter than lr / 1000."""
+
+    def move(self, parameter, lr):
+        norm = parameter.grad.norm()
+        lifted = parameter.grad * (1e-3 / (norm + 1e-12)) if norm < 1e-3 else parameter.grad
+        super().move(parameter, lr)
+        parameter.sub_(lifted - parameter.grad, alpha=lr)
+
+
+class DividesByAPower(Odd):
+    """Padam's denominator: elementwise, and yet `pow` rounds otherwise at the end of a tensor, once in a while."""
+
+    power: float | torch.Tensor = 0.25
+
+    def move(self, parameter, lr):
+        square = self.state[parameter].setdefault("square", torch.zeros_like(parameter))
+        square.mul_(0.999).addcmul_(parameter.grad, parameter.grad, value=0.001)
+        parameter.sub_(lr * parameter.grad / (square.pow(self.power) + 1e-8))
+
+
+class DividesByARoot(DividesByAPower):
+    power = 0.5
+
+
+class TakesAnAngle(Odd):
+    """The step of Adam-atan2."""
+
+    def move(self, parameter, lr):
+        parameter.sub_(torch.atan2(parameter.grad, parameter.grad.square().add(1).sqrt()), alpha=lr)
+
+
 class DecaysMatricesOnly(Odd):
     """The rule depends on the number of dimensions, as a Muon's does: a stacked vector looks like a matrix."""
 
@@ -196,6 +250,10 @@ class SharesACounter(Odd):
         (SkipsWhenNotFinite, "probe: gradients of NaN in one lane change the others"),
         (SkipsWhenHuge, "probe: gradients of infinity in one lane change the others"),
         (SkipsWhenZero, "probe: on stacked parameters it takes other steps at gradients of zero"),
+        (RestsWhenZero, "probe: on stacked parameters it takes other steps at gradients of zero, after others,"),
+        (LiftsSmallGradients, "probe: on stacked parameters it takes other steps at gradients of a millionth"),
+        (DividesByAPower, "probe: pow rounds by an entry's place in a tensor"),
+        (TakesAnAngle, "probe: atan2 rounds by an entry's place in a tensor"),
         (DecaysMatricesOnly, "probe: on stacked parameters it takes other steps"),
         (RemembersANorm, "probe: on stacked parameters it takes other steps"),
         (Draws, "probe: "),
@@ -206,6 +264,45 @@ class SharesACounter(Odd):
 )
 def test_what_is_not_elementwise_is_refused_by_the_probe(optimizer, reason):
     assert_refused(optimizer, reason)
+
+
+def test_powers_that_round_alike_everywhere_are_stacked():
+    assert outcome(Rich(), DividesByARoot)[:2] == ("stacked", "")
+
+
+def test_fused_kernels_are_not_stacked():
+    assert_refused(AdamW, "probe: _fused_adamw rounds", task=TASKS["rosenbrock2"], hyperparameters={"fused": True})
+
+
+ALIKE = {
+    "sqrt": lambda a, b: b.sqrt(),
+    "rsqrt": lambda a, b: b.rsqrt(),
+    "reciprocal": lambda a, b: b.reciprocal(),
+    "div": lambda a, b: a / b,
+    "sign": lambda a, b: a.sign(),
+    "exp": lambda a, b: a.exp(),
+    "log": lambda a, b: b.log(),
+    "log1p": lambda a, b: b.log1p(),
+    "tanh": lambda a, b: a.tanh(),
+    "erf": lambda a, b: a.erf(),
+    "sin": lambda a, b: a.sin(),
+    "hypot": torch.hypot,
+    "lerp": lambda a, b: a.lerp(b, 0.1),
+    "addcdiv": lambda a, b: a.addcdiv(a, b, value=-0.01),
+    "addcmul": lambda a, b: a.addcmul(a, b, value=0.01),
+    "add": lambda a, b: a.add(b, alpha=0.3),
+    **{f"pow {exponent}": lambda a, b, exponent=exponent: b.pow(exponent) for exponent in EXACT_EXPONENTS},
+}
+
+
+@pytest.mark.parametrize("name", ALIKE)
+def test_kernels_that_many_optimizers_call_round_alike_everywhere(name):
+    torch.manual_seed(0)
+    for _ in range(20):
+        left, right = torch.randn(32, 5), torch.rand(32, 5) + 1e-3
+        whole = ALIKE[name](left, right)
+        own = [ALIKE[name](a.clone(), b.clone()) for a, b in zip(left, right, strict=True)]
+        assert torch.equal(whole, torch.stack(own))
 
 
 def test_state_on_the_class_is_refused_by_the_probe():
@@ -289,6 +386,18 @@ class RaisesOnVectors(Odd):
 )
 def test_a_wrong_admission_is_caught_by_the_shadow_and_rerun_in_lockstep(optimizer, reason):
     assert_refused(optimizer, reason, budget=70)
+
+
+def test_shadows_watch_on_when_their_own_seeds_have_reached_the_target():
+    class ClipsLast(Odd):
+        """Couples everything by a norm once the first and the last seed, and most others, are done."""
+
+        def misbehave(self):
+            if self.count > 400:
+                torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 0.01)
+
+    options = {"seeds": (0, 2, 3, 4, 9, 10, 5, 1), "budget": 600, "target": 1e-3, "hyperparameters": {"lr": 0.03}}
+    assert_refused(ClipsLast, "shadow: 'x' of seed 0 differs after 402 steps", task=Prompt(), **options)
 
 
 def test_the_last_lane_is_shadowed_too():
