@@ -25,7 +25,7 @@ def test_outcome_words():
 
 
 def test_what_may_differ_between_equal_runs_is_time_and_memory():
-    assert {"step_ms", "peak_bytes", "timestamp"} == VOLATILE
+    assert {"step_ms", "gradient_ms", "peak_bytes", "timestamp"} == VOLATILE
 
 
 @pytest.mark.parametrize(("steps_to_target", "steps"), [(None, math.inf), (0, 0.0), (120, 120.0)])
