@@ -70,8 +70,9 @@ def _values(space: Mapping[str, Any], where: str) -> tuple[Any, ...]:
         values = space["values"]
         if len(space) > 1 or not isinstance(values, list) or not values:
             raise OptbenchError(f"{where} is {dict(space)}; expected values = [...] alone, with at least one value")
-        if any(value != value or value in values[:k] for k, value in enumerate(values)):  # noqa: PLR0124 - NaN
-            raise OptbenchError(f"{where}: values are {values}; expected each once, and none that is NaN")
+        for k, value in enumerate(values):
+            if value != value or value in values[:k]:  # noqa: PLR0124 - NaN is not itself
+                raise OptbenchError(f"{where}: values contains {value!r} twice or as no number; expected each once")
         return tuple(tuple(value) if isinstance(value, list) else value for value in values)
     low, high, log = space.get("low"), space.get("high"), space.get("log", False)
     numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in (low, high))
