@@ -39,7 +39,7 @@ class Bowl(ExactTask):
     curvature = 1.0
 
     def initial(self, streams, constants):
-        return {"x": 2 + 0.1 * torch.randn(2, generator=streams.init)}
+        return {"x": 3.3 + 0.1 * torch.randn(2, generator=streams.init)}
 
     def value(self, parameters, constants):
         return 0.5 * (parameters["x"].square() * torch.tensor([1.0, self.curvature])).sum()
