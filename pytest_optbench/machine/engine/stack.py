@@ -2,7 +2,8 @@
 
 Exact only for an optimizer that treats every entry by itself. A probe admits it (see `probe`), and shadows guard every
 run: the first and the last lane are also stepped by instances of their own, on the same gradients, and every parameter
-of theirs must agree to the bit whenever parameters are judged.
+of theirs must agree to the bit whenever parameters are judged, before and after the switch to the weights that are:
+these may be exact while gradients are taken at others that are not.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Stack(Crew):
             instance.train_mode()
 
     def eval_mode(self) -> None:
+        if self.instance.capabilities.train_eval:
+            self._compare()  # gradients are taken at these weights, and others will be judged
         for instance in self._instances():
             instance.eval_mode()
 
@@ -72,6 +75,13 @@ class Stack(Crew):
 
     def check(self) -> None:
         """Raise NotElementwise unless every shadow has the bits of its lane in the stack."""
+        self._compare()
+        blind = self.shadows and all(lane.record.outcome == "diverged" for lane in self.shadows.values())
+        if blind and any(lane.active for lane in self.lanes):
+            # Whatever is not finite agrees with everything: nobody would watch over the others.
+            raise NotElementwise("shadow: both shadowed seeds have diverged, others have not")
+
+    def _compare(self) -> None:
         stacked = self.instance.parameters
         for row, lane in self.shadows.items():
             for name, own in lane.instance.parameters.items():
@@ -79,10 +89,6 @@ class Stack(Crew):
                     raise NotElementwise(
                         f"shadow: {name!r} of seed {lane.seed} differs after {lane.instance.steps} steps"
                     )
-        blind = self.shadows and all(lane.record.outcome == "diverged" for lane in self.shadows.values())
-        if blind and any(lane.active for lane in self.lanes):
-            # Whatever is not finite agrees with everything: nobody would watch over the others.
-            raise NotElementwise("shadow: both shadowed seeds have diverged, others have not")
 
     def _instances(self) -> list[Instance]:
         return [self.instance, *(lane.instance for lane in self.shadows.values())]
