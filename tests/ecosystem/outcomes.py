@@ -154,13 +154,17 @@ def _engines(ran: Sequence[Run]) -> str:
 
 
 def _refusals(ran: Sequence[Run]) -> str:
-    """Why cases were not stacked, with the tasks where others were, or where the reason is another."""
+    """Why cases were not stacked; with their tasks, unless it is the same for all."""
     tasks: dict[str, list[str]] = {}
     for run in ran:
         if run.engine_reason:
             tasks.setdefault(run.engine_reason.replace(*OTHER_STEPS), []).append(run.task)
     everywhere = len(tasks) == 1 and all(run.engine_reason for run in ran)
-    return "; ".join(reason if everywhere else f"{reason} ({', '.join(names)})" for reason, names in tasks.items())
+    return "; ".join(reason if everywhere else f"{reason} ({_where(names)})" for reason, names in tasks.items())
+
+
+def _where(tasks: Sequence[str]) -> str:
+    return ", ".join(tasks) if len(tasks) <= 3 else f"{len(tasks)} tasks"
 
 
 def _cell(verdict: Verdict) -> str:
