@@ -40,7 +40,7 @@ class Grid:
     knobs: int
 
 
-REDUCED = Grid(controls=4, reference=8, knobs=3)
+REDUCED = Grid(controls=4, reference=8, knobs=6)
 FULL = Grid(controls=32, reference=32, knobs=8)
 
 

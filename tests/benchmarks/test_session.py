@@ -9,12 +9,15 @@ from __future__ import annotations
 import importlib
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from pytest_optbench.machine.engine.batched import Batched
 from pytest_optbench.machine.engine.case import CaseRun
 from pytest_optbench.machine.engine.group import Group
+from pytest_optbench.machine.engine.instance import Instance
+from pytest_optbench.machine.engine.stack import Stack
 
 PACKAGE = "pytest_optbench"
 
@@ -41,6 +44,11 @@ def test_import_of_the_entry_module(benchmark):
     assert len(modules) <= 5
 
 
+def instances_of(group: Group) -> set[Instance]:
+    """Every optimizer of the group: those of lanes, shadows among them, and those of stacks."""
+    return {lane.instance for lane in group.lanes} | {crew.instance for crew in group.crews if isinstance(crew, Stack)}
+
+
 class Clock:
     """Seconds inside optimizer.step(), inside gradients and evaluations, and inside cases as a whole."""
 
@@ -48,13 +56,13 @@ class Clock:
         self.tensors = self.cases = self.steps = 0.0
         self._patch(monkeypatch, Batched, "_call", "tensors")
         self._patch(monkeypatch, CaseRun, "run", "cases")
-        run = Group.run
+        evaluations = Group.evaluations
 
-        def with_steps(group: Group) -> None:
-            run(group)
-            self.steps += sum(sum(lane._durations) for lane in group.lanes)
+        def with_steps(group: Group) -> Iterator[int]:
+            yield from evaluations(group)
+            self.steps += sum(sum(instance._durations) for instance in instances_of(group))
 
-        monkeypatch.setattr(Group, "run", with_steps)
+        monkeypatch.setattr(Group, "evaluations", with_steps)
 
     def _patch(self, monkeypatch: pytest.MonkeyPatch, owner: type, method: str, total: str) -> None:
         original = getattr(owner, method)

@@ -123,11 +123,13 @@ class _Probe:
         for step in gradients:
             if instance.crash is None:
                 instance.step([gradient.clone() for gradient in step], None)
+        in_training = {f"{name} in training": tensor.detach().clone() for name, tensor in instance.parameters.items()}
         instance.eval_mode()
         if instance.crash is not None:
             kind = type(instance.crash).__name__
             raise NotElementwise(f"probe: raised {kind}: {instance.crash}") from instance.crash
-        return {name: parameter.detach() for name, parameter in instance.parameters.items()}
+        judged = {name: parameter.detach() for name, parameter in instance.parameters.items()}
+        return {**in_training, **judged}
 
 
 class _Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]

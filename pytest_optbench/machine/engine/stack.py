@@ -2,7 +2,7 @@
 
 Exact only for an optimizer that treats every entry by itself. A probe admits it (see `probe`), and shadows guard every
 run: the first and the last lane are also stepped by instances of their own, on the same gradients, and every parameter
-of theirs must agree to the bit whenever parameters are judged.
+of theirs must agree to the bit after every step, and whenever parameters are judged.
 """
 
 from __future__ import annotations
@@ -76,9 +76,17 @@ class Stack(Crew):
             lane.instance.step([as_gradient(gradient[row]) for gradient in gradients], None)
         self.instance.step([as_gradient(gradient) for gradient in gradients], None)
         self._require_no_crash("a step")
+        self._compare()  # at every step: the weights that gradients are taken at may not be those that are judged
 
     def check(self) -> None:
         """Raise NotElementwise unless every shadow has the bits of its lane in the stack."""
+        self._compare()
+        blind = self.shadows and all(lane.record.outcome == "diverged" for lane in self.shadows.values())
+        if blind and any(lane.active for lane in self.lanes):
+            # Whatever is not finite agrees with everything: nobody would watch over the others.
+            raise NotElementwise("shadow: both shadowed seeds have diverged, others have not")
+
+    def _compare(self) -> None:
         stacked = self.instance.parameters
         for row, lane in self.shadows.items():
             for name, own in lane.instance.parameters.items():
@@ -86,10 +94,6 @@ class Stack(Crew):
                     raise NotElementwise(
                         f"shadow: {name!r} of seed {lane.seed} differs after {lane.instance.steps} steps"
                     )
-        blind = self.shadows and all(lane.record.outcome == "diverged" for lane in self.shadows.values())
-        if blind and any(lane.active for lane in self.lanes):
-            # Whatever is not finite agrees with everything: nobody would watch over the others.
-            raise NotElementwise("shadow: both shadowed seeds have diverged, others have not")
 
     def _instances(self) -> list[Instance]:
         return [self.instance, *(lane.instance for lane in self.shadows.values())]

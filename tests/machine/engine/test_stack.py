@@ -397,7 +397,49 @@ def test_shadows_watch_on_when_their_own_seeds_have_reached_the_target():
                 torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 0.01)
 
     options = {"seeds": (0, 2, 3, 4, 9, 10, 5, 1), "budget": 600, "target": 1e-3, "hyperparameters": {"lr": 0.03}}
-    assert_refused(ClipsLast, "shadow: 'x' of seed 0 differs after 402 steps", task=Prompt(), **options)
+    assert_refused(ClipsLast, "shadow: 'x' of seed 0 differs after 401 steps", task=Prompt(), **options)
+
+
+class Climbs(Odd):
+    """Judged where every entry is exact; its gradients are taken a step of fixed length away, as by sharpness-aware
+    methods."""
+
+    after = 0
+
+    def step(self, closure=None):
+        self.eval()
+        super().step()
+        self.exact = [p.detach().clone() for p in self.param_groups[0]["params"]]
+        with torch.no_grad():
+            for p in self.param_groups[0]["params"] if self.count > self.after else ():
+                p.add_(p.grad / p.grad.norm().clamp(min=1e-8), alpha=0.1)
+        self.away = [p.detach().clone() for p in self.param_groups[0]["params"]]
+
+    def eval(self):
+        self._set(getattr(self, "exact", None))
+
+    def train(self):
+        self._set(getattr(self, "away", None))
+
+    def _set(self, values):
+        with torch.no_grad():
+            for p, value in zip(self.param_groups[0]["params"], values or (), strict=bool(values)):
+                p.copy_(value)
+
+
+class ClimbsLater(Climbs):
+    after = 50
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "reason"),
+    [
+        (Climbs, "probe: on stacked parameters it takes other steps"),
+        (ClimbsLater, "shadow: 'x' of seed 0 differs after 51 steps"),
+    ],
+)
+def test_the_weights_at_which_gradients_are_taken_must_agree_too(optimizer, reason):
+    assert_refused(optimizer, reason, budget=70)
 
 
 def test_the_last_lane_is_shadowed_too():
