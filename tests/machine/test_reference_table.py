@@ -53,25 +53,28 @@ def alike(steps, stored):
     return steps == stored or abs(steps - stored) <= 0.1 * stored < math.inf
 
 
-def check(row):
+def pairs_of(row):
+    """Steps as run again and as stored, by seed; every run starts where it started."""
     runs = repeated(row)
     assert [run.initial for run in runs] == pytest.approx(list(row.initial[:SEEDS]), rel=1e-6)
-    pairs = list(zip([run.steps for run in runs], row.steps_to_target[:SEEDS], strict=True))
-    if same_machine(row):
-        assert [steps for steps, _ in pairs] == [stored for _, stored in pairs]
-    else:
-        assert sum(alike(steps, stored) for steps, stored in pairs) >= len(pairs) - 1, pairs
+    return list(zip([run.steps for run in runs], row.steps_to_target[:SEEDS], strict=True))
 
 
 @pytest.mark.parametrize("key", SAMPLE, ids=lambda key: f"{key[0]}-{key[1]}")
 def test_a_sample_of_the_rows_comes_out_again(key):
-    check(ROWS[key])
+    """On whatever machine: another CPU changes bits, and hardly ever steps by a tenth."""
+    pairs = pairs_of(ROWS[key])
+    assert sum(alike(steps, stored) for steps, stored in pairs) >= len(pairs) - 1, pairs
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("key", ROWS, ids=lambda key: f"{key[0]}-{key[1]}")
-def test_every_row_comes_out_again(key):
-    check(ROWS[key])
+def test_every_row_comes_out_again_exactly(key):
+    """On the kind of machine that made the table, to the step."""
+    row = ROWS[key]
+    if not same_machine(row):
+        pytest.skip("another torch, platform or CPU capability than the table's")
+    assert all(steps == stored for steps, stored in pairs_of(row))
 
 
 def test_the_sample_has_every_reference_and_every_unit_task():
