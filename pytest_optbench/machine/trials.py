@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from pytest_optbench.machine.engine.batched import Batched
-from pytest_optbench.machine.engine.case import LEAST_STACK
+from pytest_optbench.machine.engine.case import LEAST_STACK, alone
 from pytest_optbench.machine.engine.crew import Crew, Separate
 from pytest_optbench.machine.engine.group import Group, Placement
 from pytest_optbench.machine.engine.lane import Lane
@@ -51,9 +51,8 @@ def _crews(lanes: Sequence[Lane], task: Task, budget: int) -> list[Crew]:
     for _, group in itertools.groupby(lanes, key=lambda lane: id(lane.recipe)):
         some = list(group)
         first = some[0]
-        alone = first.capabilities.needs_closure or first.capabilities.needs_graph or not task.batchable
         try:
-            if alone or len(some) < LEAST_STACK:
+            if alone(first.capabilities, task) or len(some) < LEAST_STACK:
                 raise NotElementwise
             admit(first.recipe, first.capabilities, task, len(some), budget, _PLACEMENT)
         except NotElementwise:

@@ -20,6 +20,7 @@ _HARD_SPACE = "\u00a0"
 """A space at which no line is broken."""
 _RIGHT = frozenset({"reached", "steps", "budget", "target", "speed-up"})
 _CAUGHT = "shadow: "
+_WHOLE_SECONDS = 10
 _DROP_ORDER = ("quartiles", "target", "budget", "speed-up", "tuned")
 """Columns that a narrow terminal does without, the least missed first."""
 
@@ -220,9 +221,15 @@ def _cost(rows: Sequence[Run], seconds: float, width: int) -> list[Line]:
     for row in rows:
         # The last point of a curve is where the record ends.
         steps = json.loads(row.curve)[-1][0] if row.curve != "[]" else 0
-        milliseconds += steps * ((row.step_ms or 0.0) + gradients.get((row.recipe, row.task), 0.0))
-    text = f"{len(rows) - trials} runs{f' and {trials} trials of tuning' if trials else ''} in {seconds:.0f} s"
-    return _wrapped(f"{text}; a plain loop over them would take about {milliseconds / 1e3:.0f} s", width)
+        # A step that is handed a closure computes its gradients itself.
+        gradient = gradients.get((row.recipe, row.task), 0.0) if row.evaluations is None else 0.0
+        milliseconds += steps * ((row.step_ms or 0.0) + gradient)
+    text = f"{len(rows) - trials} runs{f' and {trials} trials of tuning' if trials else ''} in {_seconds(seconds)}"
+    return _wrapped(f"{text}; a plain loop over them would take about {_seconds(milliseconds / 1e3)}", width)
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if value >= _WHOLE_SECONDS else f"{value:.1f} s"
 
 
 def _next_command(cases: Sequence[Sequence[Run]], csv: str, command: str, width: int) -> list[Line]:

@@ -15,6 +15,8 @@ from pytest_optbench.words.errors import OptbenchError
 
 Row = TypeVar("Row")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SHOWN = 60
+"""Characters of a cell that an error sentence quotes."""
 
 
 def column(doc: str, *, unit: str = "", volatile: bool = False, default: Any = None, required: bool = False) -> Any:
@@ -127,7 +129,8 @@ def _value(kind: str, text: str, where: str) -> object:
     try:
         return int(text) if kind.startswith("int") else float(text)
     except ValueError:
-        raise OptbenchError(f"{where} is {text!r}; expected a number") from None
+        shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+        raise OptbenchError(f"{where} is {shown!r}; expected a number") from None
 
 
 def _values(kind: str, text: str, where: str) -> tuple[object, ...]:

@@ -230,3 +230,9 @@ def test_every_outcome_of_a_run_has_its_place():
 def test_a_baseline_has_the_names_of_the_runs_table():
     known = {one.name for one in fields(Run)} | {"kind", "seeds", "outcomes", "steps"}
     assert set(baseline.COLUMNS) <= known
+
+
+def test_an_error_quotes_the_beginning_of_a_long_cell():
+    text = to_csv([ROW]).replace(",400,", f",{'x' * 300},")
+    with pytest.raises(OptbenchError, match=r"column 'budget' is 'x{57}\.\.\.'; expected a number"):
+        from_csv(text, where="b.csv")

@@ -82,8 +82,12 @@ class Case:
     @property
     def alone(self) -> bool:
         """Can seeds not share a gradient?"""
-        # A graph that seeds shared would be gone after the first of them used it.
-        return self.capabilities.needs_closure or self.capabilities.needs_graph or not self.task.batchable
+        return alone(self.capabilities, self.task)
+
+
+def alone(capabilities: Capabilities, task: Task) -> bool:
+    """Does every lane need a group of its own? A graph that lanes shared would be gone after the first one used it."""
+    return capabilities.needs_closure or capabilities.needs_graph or not task.batchable
 
 
 class CaseRun:
@@ -207,7 +211,8 @@ def _plain(text: str) -> str:
 
 def plain_gradient_ms(case: Case) -> float | None:
     """Median milliseconds of what a loop over seeds does at every step beside optimizer.step(): one seed's loss and
-    backward(). None for a task whose gradient is no derivative of its loss."""
+    backward(). None for a task whose gradient is no derivative of its loss, or whose loss has no graph: a figure for
+    the summary must not cost a case."""
     task = case.task
     if type(task).gradient is not Task.gradient:
         return None
@@ -220,7 +225,10 @@ def plain_gradient_ms(case: Case) -> float | None:
         parameters = {name: tensor.requires_grad_() for name, tensor in case.placement.put(start).items()}
         started = perf_counter()
         with torch.enable_grad():
-            task.loss(parameters, constants, batch).backward()  # type: ignore[no-untyped-call]
+            try:
+                task.loss(parameters, constants, batch).backward()  # type: ignore[no-untyped-call]
+            except RuntimeError:
+                return None
         durations.append(perf_counter() - started)
         for tensor in parameters.values():
             tensor.grad = None

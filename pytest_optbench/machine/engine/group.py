@@ -22,8 +22,6 @@ BLOCK = 64
 """Steps whose data is drawn at once: bounds memory, and makes a step's data independent of the budget."""
 LEAST_LANES = 2
 """A batched kernel over one lane may be another kernel, with other bits; a lone lane is padded by its own copy."""
-
-
 _T = TypeVar("_T")
 
 
@@ -125,6 +123,8 @@ class Group:
                 yield step
                 if not any(lane.active for lane in self.lanes):
                     break
+                for crew in self.crews:
+                    crew.train_mode()
                 self._reseat()
             if step < self.budget:
                 self._step(step)
@@ -177,8 +177,6 @@ class Group:
 
     def _reseat(self) -> None:
         """Leave finished lanes behind once at most half of the seats are in use; the others keep their bits."""
-        for crew in self.crews:
-            crew.train_mode()
         wanted = [(crew, crew.wanted) for crew in self.crews]
         if 2 * max(sum(len(rows) for _, rows in wanted), LEAST_LANES) <= len(self._seats):
             seat_of = {id(lane): seat for seat, lane in enumerate(self._seats)}

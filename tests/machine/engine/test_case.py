@@ -204,3 +204,15 @@ def test_a_case_is_a_value():
     assert dataclasses.replace(case, seeds=(1, 2)).seeds == (1, 2)
     with pytest.raises(dataclasses.FrozenInstanceError):
         case.seeds = ()
+
+
+def test_a_plain_gradient_is_timed_beside_the_case():
+    assert all(row.gradient_ms > 0 for row in run(Rich(), Odd).values())
+
+
+def test_a_loss_without_a_graph_costs_its_timing_and_nothing_else():
+    class Flat(Prompt):
+        def value(self, parameters, constants):
+            return (parameters["x"] > 0).sum().to(torch.float32)
+
+    assert {row.gradient_ms for row in run(Flat(), Odd).values()} == {None}

@@ -367,14 +367,6 @@ class RaisesOnStacks(Odd):
             raise ValueError("expected a vector")
 
 
-class RaisesOnVectors(Odd):
-    def misbehave(self):
-        if self.count > 50 and self.weights.ndim == 1 and self.is_late:
-            raise ValueError("at last")
-
-    is_late = False
-
-
 @pytest.mark.parametrize(
     ("optimizer", "reason"),
     [
@@ -456,9 +448,6 @@ def test_the_last_lane_is_shadowed_too():
 
 
 def test_shadows_that_diverged_watch_over_nobody():
-    def rising(optimizer, budget):
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
-
     class Spares(Odd):
         """Blows up the lanes that start far away, and the nearest."""
 
