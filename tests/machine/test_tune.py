@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
 import torch
 from torch.optim import LBFGS, SGD, AdamW
 
+from pytest_optbench.machine import tuning
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.recipe import Recipe, declared, validate
-from pytest_optbench.machine.search import LEARNING_RATES, open_search
+from pytest_optbench.machine.search import LEARNING_RATES, chosen, open_search
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.draws import normal
 from pytest_optbench.machine.tasks.exact import ExactTask
@@ -208,14 +210,17 @@ def test_known_values_are_not_tuned_again():
     assert {(row.hyperparameters, row.regime) for row in run.rows()} == {('{"lr": 0.1}', "tuned")}
 
 
-def test_trials_are_run_again_in_lockstep_when_a_shadow_refutes_the_stack():
-    class Late(SGD):
-        def step(self, closure=None):
-            self.count = getattr(self, "count", 0) + 1
-            if self.count > 5:
-                torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 1e-1)
-            super().step()
+class Late(SGD):
+    """Couples everything by a norm after the few steps that a probe takes."""
 
+    def step(self, closure=None):
+        self.count = getattr(self, "count", 0) + 1
+        if self.count > 5:
+            torch.nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 1e-1)
+        super().step()
+
+
+def test_trials_are_run_again_in_lockstep_when_a_shadow_refutes_the_stack():
     one = recipe(Late, search={"lr": {"values": [0.1, 0.3]}})
     found = [TunedRun(case(one)), TunedRun(case(one, engine="lockstep"))]
     for run in found:
@@ -247,3 +252,16 @@ def test_a_hang_in_tuning_ends_with_the_time_limit():
     run.run()
     assert run.timed_out
     assert {row.outcome for row in run.rows()} == {"timeout"}
+
+
+def test_what_was_judged_at_a_refuted_value_is_judged_anew(monkeypatch):
+    def other_first(one, *arguments, engine, **options):
+        """What stacked trials of some optimizer might come to: another value than those in lockstep."""
+        found = tune(one, *arguments, engine=engine, **options)
+        return found if engine == "lockstep" else replace(found, recipe=chosen(one, {"lr": 0.1}))
+
+    monkeypatch.setattr(tuning, "tune", other_first)
+    run = TunedRun(case(recipe(Late, search={"lr": {"values": [0.1, 0.3]}})))
+    run.run()
+    assert run.values == {"lr": 0.3}
+    assert {row.hyperparameters for row in run.rows()} == {'{"lr": 0.3}'}

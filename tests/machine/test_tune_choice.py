@@ -78,3 +78,4 @@ def test_nothing_is_chosen_where_time_runs_out_over_refuted_trials(monkeypatch):
     run.run()
     assert run.timed_out
     assert run.values is None
+    assert {(row.outcome, row.hyperparameters) for row in run.rows()} == {("timeout", "{}")}

@@ -495,3 +495,10 @@ def test_a_gradient_that_is_a_constant_of_the_trace_may_be_changed():
     stacked, lockstep = (outcome(Slope(), Scales, engine=engine, budget=20) for engine in ("stacked", "lockstep"))
     assert stacked[0] == "stacked"
     assert stacked[2] == lockstep[2]
+
+
+def test_a_warm_up_hides_nothing_from_the_probe():
+    def warm_up(optimizer, budget):
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.0 if step < 10 else 1.0)
+
+    assert_refused(ClipsByGlobalNorm, "probe: on stacked parameters it takes other steps", scheduler=warm_up, budget=20)
