@@ -38,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "optbench(optimizer=..., hyperparameters={}, tasks='', ...): benchmark an optimizer; one test per task",
     )
     config.addinivalue_line("markers", "optbench_tasks: a task of the standard suite, made by --optbench")
+    config.addinivalue_line("markers", "optbench_contract: an exact check of an optimizer, made by --optbench")
+    for extra in ("compile", "distributed"):
+        config.addinivalue_line("markers", f"optbench_{extra}: a check that --optbench-extra={extra} asks for")
     for tier in ("unit", "small", "full"):
         config.addinivalue_line("markers", f"optbench_{tier}: a task of tier {tier}, made by --optbench")
     if config.getoption("optbench") and not config.getoption("help"):

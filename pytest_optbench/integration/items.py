@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,12 @@ from pytest_optbench.integration.execution import (
     expected_failure,
     plain,
 )
+from pytest_optbench.integration.inspection import FINDING, failure_text, perform, plain_finding
 from pytest_optbench.integration.session import SESSION
 from pytest_optbench.integration.suite import Entry
 from pytest_optbench.integration.tracebacks import user_traceback
+from pytest_optbench.machine.contract.broken import ContractBroken
+from pytest_optbench.machine.contract.plan import CheckCase
 from pytest_optbench.machine.engine.case import Case, blank_row
 from pytest_optbench.words.run import Run
 
@@ -50,7 +54,10 @@ class RecipeNode(pytest.Collector):
         self.entry = entry
 
     def collect(self) -> Iterator[pytest.Collector]:
-        yield TasksNode.from_parent(self, name="tasks", entry=self.entry)
+        if self.entry.contract:
+            yield ContractNode.from_parent(self, name="contract", entry=self.entry)
+        if self.entry.cases:
+            yield TasksNode.from_parent(self, name="tasks", entry=self.entry)
 
 
 class TasksNode(pytest.Collector):
@@ -63,6 +70,71 @@ class TasksNode(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         for case in self.entry.cases:
             yield CaseItem.from_parent(self, name=case.task.name, case=case)
+
+
+class ContractNode(pytest.Collector):
+    """The contract of one recipe: one node for each configuration."""
+
+    def __init__(self, *, entry: Entry, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.entry = entry
+
+    def collect(self) -> Iterator[pytest.Collector]:
+        for configuration, cases in groupby(self.entry.contract, key=lambda case: case.configuration):
+            yield ConfigurationNode.from_parent(self, name=configuration, cases=list(cases))
+
+
+class ConfigurationNode(pytest.Collector):
+    """One configuration: its checks, and a node for each check that gives several verdicts."""
+
+    def __init__(self, *, cases: list[CheckCase], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.cases = cases
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        for name, group in groupby(self.cases, key=lambda case: case.check.name):
+            cases = list(group)
+            if cases[0].part:
+                yield CheckNode.from_parent(self, name=name, cases=cases)
+            else:
+                yield CheckItem.from_parent(self, name=name, case=cases[0])
+
+
+class CheckNode(pytest.Collector):
+    """One check with a verdict for each of its parts: dtypes, hyperparameters or scenarios."""
+
+    def __init__(self, *, cases: list[CheckCase], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.cases = cases
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for case in self.cases:
+            yield CheckItem.from_parent(self, name=case.part, case=case)
+
+
+class CheckItem(pytest.Item):
+    """One check of one configuration. The property holds, or `runtest` raises."""
+
+    def __init__(self, *, case: CheckCase, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.case = case
+        self.add_marker("optbench_contract")
+        if case.check.extra:
+            self.add_marker(f"optbench_{case.check.extra}")
+        if case.expected:
+            self.add_marker(pytest.mark.xfail(reason=case.expected, raises=ContractBroken, strict=True))
+
+    def runtest(self) -> None:
+        perform(self.case, self)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, ContractBroken):
+            return failure_text(self.case, excinfo.value)
+        return user_traceback(excinfo, self.config.getoption("tbstyle"))
+
+    def reportinfo(self) -> tuple[str, int, str]:
+        path, line = self.case.subject.recipe.source()
+        return path or str(self.path), line, f"{self.case.subject.recipe.name} {self.case.name}"
 
 
 class CaseItem(pytest.Item):
@@ -109,6 +181,8 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
         case = item.stash[CASE]
         item.stash[ROWS] = []
         report.optbench_planned = plain([blank_row(case, seed) for seed in case.seeds])  # type: ignore[attr-defined]
+    if report.when == "call" and FINDING in item.stash:
+        report.optbench_finding = plain_finding(item, report)  # type: ignore[attr-defined]
     if report.when == "call":
         rows: list[Run] = item.stash.get(ROWS, [])
         if report.passed:

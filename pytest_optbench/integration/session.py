@@ -51,7 +51,11 @@ class Session:
         """Lines for pytest's header."""
         names = ", ".join(self.suite.entries) or "marked tests only"
         cases = sum(len(entry.cases) for entry in self.suite.entries.values())
-        return [f"optbench: {names}; {cases} cases, tier {self.settings.tier}", *self.notices]
+        checks = sum(len(entry.contract) for entry in self.suite.entries.values())
+        counts = [f"{checks} checks"] if checks else []
+        if self.settings.layer != "contract":
+            counts.append(f"{cases} cases, tier {self.settings.tier}")
+        return [f"optbench: {names}; {', '.join(counts)}", *self.notices]
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -247,7 +251,14 @@ def deselect_ordinary_tests(session: Session, config: pytest.Config, items: list
     """Keep the benchmarks; ordinary tests stay only with `--optbench-with-tests`."""
     if session.settings.with_tests:
         return
-    ours = [item for item in items if item.get_closest_marker("optbench_tasks") or _has_task(item)]
+    contract_only = session.settings.layer == "contract"
+    ours = [
+        item
+        for item in items
+        if item.get_closest_marker("optbench_contract")
+        or item.get_closest_marker("optbench_tasks")
+        or (not contract_only and _has_task(item))
+    ]
     others = [item for item in items if item not in set(ours)]
     if others:
         config.hook.pytest_deselected(items=others)

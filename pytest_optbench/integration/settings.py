@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_optbench.integration.options import OPTIONS, TABLE_KEYS, Option
+from pytest_optbench.words.claims import EXTRAS
 from pytest_optbench.words.declaration import Table, require_kind, require_positive
 from pytest_optbench.words.errors import OptbenchError, require_known
 
@@ -19,6 +20,8 @@ class Settings:
     """Every option with its value, wherever it came from."""
 
     optimizer: tuple[str, ...]
+    layer: str
+    extra: str
     tasks: str
     tier: str
     seeds: int
@@ -33,6 +36,11 @@ class Settings:
     sources: Mapping[str, str]
     """Where each value was set, to begin an error sentence."""
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The kinds of checks that are run on request."""
+        return tuple(filter(None, (name.strip() for name in self.extra.split(","))))
+
 
 def resolve(config: pytest.Config, table: Table | None) -> Settings:
     """The settings of this invocation. Raises OptbenchError for an unknown key or a value of the wrong kind."""
@@ -46,6 +54,8 @@ def resolve(config: pytest.Config, table: Table | None) -> Settings:
         value, source = _lookup(option, config, entries, place)
         values[option.name] = _checked(option, value, source)
         sources[option.name] = source
+    for name in filter(None, (name.strip() for name in values["extra"].split(","))):
+        require_known(name, EXTRAS, where=sources["extra"], what="kind of checks")
     return Settings(**values, sources=sources)
 
 

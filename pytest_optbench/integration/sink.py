@@ -15,7 +15,9 @@ import pytest
 from pytest_optbench.integration.provenance import git_sha
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
+from pytest_optbench.report.contract import contract_lines
 from pytest_optbench.report.terminal import Inapplicable, summary_lines
+from pytest_optbench.words.finding import Finding, FindingKey
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.table import case_rows, run_key, to_csv, write_atomically
 
@@ -33,6 +35,7 @@ class Sink:
         self.session = session
         self.rows: dict[Key, list[Run]] = {}
         self.planned: dict[str, list[Run]] = {}
+        self.findings: dict[FindingKey, Finding] = {}
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.error = ""
         self._started = time.monotonic()
@@ -61,6 +64,10 @@ class Sink:
             ]
         if rows:
             self._take(rows)
+        found = getattr(report, "optbench_finding", None)
+        if found:
+            finding = Finding(**{**found, "hints": tuple(found["hints"])})
+            self.findings[finding.key] = finding
 
     def _take(self, rows: list[Run]) -> None:
         stamped = [replace(row, **self._stamp) for row in rows]  # type: ignore[arg-type]
@@ -96,9 +103,13 @@ class Sink:
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
         if self.error:
             terminalreporter.write_line(self.error, red=True)
-        if not self.rows:
+        if not self.rows and not self.findings:
             return
         terminalreporter.section("optbench")
+        for line in contract_lines(list(self.findings.values()), width=terminalreporter._tw.fullwidth):
+            terminalreporter.write_line(line.text, **line.markup)
+        if not self.rows:
+            return
         inapplicable = [
             Inapplicable(entry.recipe.name, task, reason)
             for entry in self.session.suite.entries.values()

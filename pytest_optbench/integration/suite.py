@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from pytest_optbench.integration.settings import Settings
+from pytest_optbench.machine.contract.plan import CheckCase, plan, require_lr
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared
+from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared, without_default
 from pytest_optbench.machine.search import Search, open_search, stand_in
 from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_shapes
@@ -28,6 +29,7 @@ class Entry:
     capabilities: Capabilities
     cases: tuple[Case, ...]
     inapplicable: dict[str, str]
+    contract: tuple[CheckCase, ...] = ()
 
 
 class Suite:
@@ -47,11 +49,17 @@ class Suite:
                     f"{declaration.where}: an optimizer named {declaration.name!r} is defined already, in "
                     f"{self.entries[declaration.name].recipe.where}; give one of them another name"
                 )
-            self.entries[declaration.name] = self.entry(declaration)
+            entry = self.entry(declaration)
+            contract = self.contract(entry) if self.settings.layer != "tasks" else ()
+            self.entries[declaration.name] = replace(entry, contract=contract)
         if self.settings.tasks:
             # Also where no recipe is declared, so that a mistake is told before any test file is imported.
             self._matching(self.settings.tasks, self.settings.sources["tasks"])
-        if self.entries and not any(entry.cases for entry in self.entries.values()):
+        if (
+            self.settings.layer != "contract"
+            and self.entries
+            and not any(entry.cases for entry in self.entries.values())
+        ):
             raise OptbenchError(
                 f"{settings.sources['tasks']}: {settings.tasks!r} leaves no task of tier {settings.tier!r} "
                 f"for {', '.join(self.entries)}"
@@ -62,7 +70,7 @@ class Suite:
         recipe = load_recipe(declaration, root=self.root, tasks=self.tasks)
         capabilities = self.capabilities(recipe)
         cases, inapplicable = [], {}
-        selected = self._selected(recipe, tier)
+        selected = self._selected(recipe, tier) if self.settings.layer != "contract" else []
         for task in selected:
             refused = _refused(capabilities, task)
             if refused:
@@ -79,6 +87,21 @@ class Suite:
     def capabilities(self, recipe: Recipe) -> Capabilities:
         """What the recipe can do, with any value for what tuning is to choose."""
         return declared(stand_in(recipe, self._search(recipe)))
+
+    def contract(self, entry: Entry) -> tuple[CheckCase, ...]:
+        """The exact checks of a recipe, at its own hyperparameters, else at the constructor's."""
+        recipe = entry.recipe
+        require_lr(recipe)
+        required = without_default(recipe)
+        search = {name: values for name, values in open_search(recipe).items() if name in required}
+        return tuple(
+            plan(
+                stand_in(recipe, search),
+                entry.capabilities,
+                device=self.settings.device,
+                extras=self.settings.extras,
+            )
+        )
 
     def _search(self, recipe: Recipe) -> Search:
         return {} if self.settings.tune == "off" else open_search(recipe)

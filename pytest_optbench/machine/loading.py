@@ -10,7 +10,7 @@ import torch
 
 from pytest_optbench.machine.imports import load_object
 from pytest_optbench.machine.recipe import Recipe
-from pytest_optbench.words.claims import CHECKS
+from pytest_optbench.words.claims import CHECKS, check_of
 from pytest_optbench.words.declaration import OptimizerDeclaration
 from pytest_optbench.words.errors import OptbenchError, require_known
 
@@ -33,8 +33,10 @@ def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: 
             raise OptbenchError(f"{where}: scheduler {declaration.scheduler!r} is no factory (optimizer, budget)")
     if declaration.reference:
         load_object(declaration.reference, where=f"{where}: reference", root=root)
-    for name in declaration.expected_failures:
-        require_known(name, [*tasks, *CHECKS], where=f"{where}: expected_failures", what="task or check")
+    names = [*tasks, *CHECKS]
+    for key in declaration.expected_failures:
+        name = check_of(key, declaration.configurations) or key
+        require_known(name, names, where=f"{where}: expected_failures", what="task or check")
     return Recipe(
         name=declaration.name,
         optimizer=optimizer,

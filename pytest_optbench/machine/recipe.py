@@ -239,6 +239,15 @@ def _check_hyperparameters(recipe: Recipe) -> None:
             )
 
 
+def without_default(recipe: Recipe) -> set[str]:
+    """Names of the hyperparameters that the constructor has no value for."""
+    try:
+        parameters = list(inspect.signature(recipe.optimizer).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return set()
+    return {p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+
+
 def _check_scheduler(recipe: Recipe, shape: tuple[int, ...]) -> None:
     if recipe.scheduler is None:
         return

@@ -151,7 +151,7 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
-def _wrapped(text: str, width: int, **markup: bool) -> list[Line]:
+def wrapped(text: str, width: int, **markup: bool) -> list[Line]:
     lines = textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
     return [Line(line.replace(_HARD_SPACE, " "), markup) for line in lines]
 
@@ -163,7 +163,7 @@ def _not_applicable(inapplicable: Sequence[Inapplicable], width: int) -> list[Li
     return [
         line
         for (recipe, reason), tasks in by_recipe.items()
-        for line in _wrapped(f"{recipe} does not apply to {', '.join(tasks)}: {reason}", width)
+        for line in wrapped(f"{recipe} does not apply to {', '.join(tasks)}: {reason}", width)
     ]
 
 
@@ -176,7 +176,7 @@ def _several_gradients(rows: Sequence[Run], width: int) -> list[Line]:
     return [
         line
         for recipe, each in rates.items()
-        for line in _wrapped(
+        for line in wrapped(
             f"{recipe} evaluates {median(each):.1f} gradients in a step; its speed-up counts steps", width
         )
     ]
@@ -188,9 +188,7 @@ def _unstacked(cases: Sequence[Sequence[Run]], width: int) -> list[Line]:
         line
         for case in cases
         if case[0].engine_reason.startswith(_CAUGHT)
-        for line in _wrapped(
-            f"{case[0].recipe} on {case[0].task} was rerun in lockstep; {case[0].engine_reason}", width
-        )
+        for line in wrapped(f"{case[0].recipe} on {case[0].task} was rerun in lockstep; {case[0].engine_reason}", width)
     ]
 
 
@@ -208,7 +206,7 @@ def _solved(
             common = sorted(missed.items(), key=lambda item: (-item[1], item[0]))[:6]
             if common:
                 text += f"; misses by tag: {', '.join(f'{tag}{_HARD_SPACE}{count}' for tag, count in common)}"
-        lines += _wrapped(text, width, bold=True)
+        lines += wrapped(text, width, bold=True)
     return lines
 
 
@@ -225,7 +223,7 @@ def _cost(rows: Sequence[Run], seconds: float, width: int) -> list[Line]:
         gradient = gradients.get((row.recipe, row.task), 0.0) if row.evaluations is None else 0.0
         milliseconds += steps * ((row.step_ms or 0.0) + gradient)
     text = f"{len(rows) - trials} runs{f' and {trials} trials of tuning' if trials else ''} in {_seconds(seconds)}"
-    return _wrapped(f"{text}; a plain loop over them would take about {_seconds(milliseconds / 1e3)}", width)
+    return wrapped(f"{text}; a plain loop over them would take about {_seconds(milliseconds / 1e3)}", width)
 
 
 def _seconds(value: float) -> str:

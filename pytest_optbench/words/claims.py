@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from pytest_optbench.words.errors import OptbenchError, require_known
+
+DEFAULT_CONFIGURATION = "default"
+"""Name of the configuration with no options on top of the recipe's hyperparameters."""
 
 FAMILIES = (
     "adam_like",
@@ -20,6 +23,9 @@ FAMILIES = (
     "scale_adaptive",
     "parameter_free",
 )
+
+EXTRAS = ("compile", "distributed")
+"""Kinds of checks that take seconds each and are run on request."""
 
 FLAG: tuple[type, ...] = (bool,)
 NAMES: tuple[type, ...] = (list, tuple)
@@ -62,6 +68,7 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
         "flatten": (FLAG, "convolutions are handled as matrices"),
         "orthogonal": (FLAG, "the update of a matrix is orthogonal"),
         "eps_other": (FLAG, "eps does not damp the first step"),
+        "family": ((str,), "family of this configuration, in place of the recipe's; empty for none"),
     }
 )
 
@@ -131,10 +138,33 @@ CHECKS: tuple[str, ...] = (
 """Names of the contract's checks; `expected_failures` may list them beside tasks."""
 
 
-def validate_claims(claims: Mapping[str, Any], *, where: str) -> None:
-    """Raise OptbenchError for a claim outside the vocabulary or of the wrong type."""
+def check_of(key: str, configurations: Iterable[str]) -> str:
+    """The check that a key of `expected_failures` is about: [configuration::]check[::part]; empty for a task's name.
+
+    >>> check_of("amsgrad::resume::float64", ["amsgrad"])
+    'resume'
+    """
+    first, *rest = key.split("::")
+    if first in (DEFAULT_CONFIGURATION, *configurations) and rest:
+        first, *rest = rest
+    return first if rest or first in CHECKS else ""
+
+
+def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: Iterable[str] = ()) -> None:
+    """Raise OptbenchError for a claim outside the vocabulary or of the wrong type.
+
+    A table under the name of a configuration holds the claims that are different there.
+    """
+    tables = {DEFAULT_CONFIGURATION, *configurations}
     for key, value in claims.items():
-        require_known(key, CLAIMS, where=where, what="claim")
+        if key in tables and key not in CLAIMS and isinstance(value, Mapping):
+            validate_claims(value, where=f"{where}: claims.{key}")
+            continue
+        require_known(key, [*CLAIMS, *tables], where=where, what="claim")
+        if key not in CLAIMS:
+            raise OptbenchError(
+                f"{where}: claims.{key} is {value!r}; expected a table of claims for configuration {key!r}"
+            )
         types, meaning = CLAIMS[key]
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             expected = " or ".join(kind.__name__ for kind in types)
@@ -144,3 +174,5 @@ def validate_claims(claims: Mapping[str, Any], *, where: str) -> None:
             raise OptbenchError(f"{where}: claim 'no_ndim' is {value!r}; expected whole numbers from 0 to 4")
         if key in _CHOICES:
             require_known(str(value), _CHOICES[key], where=where, what=f"value of claim {key!r}:")
+        if key == "family" and value:
+            require_known(str(value), FAMILIES, where=where, what="family")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pytest_optbench.words.claims import FAMILIES, validate_claims
+from pytest_optbench.words.claims import DEFAULT_CONFIGURATION, FAMILIES, validate_claims
 from pytest_optbench.words.errors import OptbenchError, require_known
 
 _NAME = re.compile(r"[A-Za-z0-9_.+-]+")
@@ -60,7 +60,17 @@ class OptimizerDeclaration:
             require_kind(reason, str, where=f"{self.where}: expected_failures.{name}")
         if self.family:
             require_known(self.family, FAMILIES, where=self.where, what="family")
-        validate_claims(self.claims, where=self.where)
+        if DEFAULT_CONFIGURATION in self.configurations:
+            raise OptbenchError(
+                f"{self.where}: configurations: {DEFAULT_CONFIGURATION!r} is the one without options; use another name"
+            )
+        for name in self.configurations:
+            if not _NAME.fullmatch(name):
+                raise OptbenchError(
+                    f"{self.where}: {name!r} is no name for a configuration; "
+                    "expected letters, digits and any of _ . + -"
+                )
+        validate_claims(self.claims, where=self.where, configurations=self.configurations)
         if self.search is not None:
             require_kind(self.search, dict, where=f"{self.where}: search")
         for name, space in (self.search or {}).items():

@@ -123,7 +123,13 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 def test_peak_memory_of_the_unit_tier(benchmark, tmp_path):
     """The most resident memory of a session of the unit tier, tuning included, in MiB."""
     few = ["--optbench-tasks=quartic_saddle", "--optbench-seeds=4"] if benchmark.disabled else []
-    arguments = ["--optbench", "--optbench-tier=unit", "--optbench-optimizer=torch.optim:AdamW", *few]
+    arguments = [
+        "--optbench",
+        "--optbench-layer=tasks",
+        "--optbench-tier=unit",
+        "--optbench-optimizer=torch.optim:AdamW",
+        *few,
+    ]
     command = [sys.executable, "-c", PEAK, *arguments, "-p", "no:cacheprovider"]
     done = benchmark.pedantic(
         subprocess.run, (command,), {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}

@@ -80,7 +80,12 @@ class Clock:
 def test_unit_tier_around_the_optimizer(benchmark, pytester, monkeypatch):
     """A whole session of the unit tier with AdamW and 32 seeds: how much of it is neither optimizer nor tensors."""
     clock = Clock(monkeypatch)
-    arguments = ["--optbench", "--optbench-tier=unit", "--optbench-optimizer=torch.optim:AdamW(lr=0.05)"]
+    arguments = [
+        "--optbench",
+        "--optbench-layer=tasks",
+        "--optbench-tier=unit",
+        "--optbench-optimizer=torch.optim:AdamW(lr=0.05)",
+    ]
     arguments += ["--optbench-csv=runs.csv", "--junitxml=junit.xml", "-p", "no:cacheprovider"]
     if benchmark.disabled:
         arguments += ["--optbench-seeds=2", "--optbench-tasks=quartic_saddle"]

@@ -87,7 +87,16 @@ def bench(*options: str) -> Session:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours) and name != "CI"}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "runs.csv"
-        command = [sys.executable, "-m", "pytest", "--optbench", "-p", "no:cacheprovider", f"--optbench-csv={path}"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--optbench",
+            "--optbench-layer=tasks",
+            "-p",
+            "no:cacheprovider",
+            f"--optbench-csv={path}",
+        ]
         done = subprocess.run(
             [*command, *options], cwd=FOLDER, env=environment, capture_output=True, text=True, check=False
         )

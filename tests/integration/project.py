@@ -206,11 +206,14 @@ class Project:
     def run(self, *arguments: str, subprocess: bool = False) -> Result:
         """Run pytest in the folder, in this process unless told otherwise; warnings are errors.
 
+        The contract is left out unless `--optbench-layer` is among the arguments.
         Nothing is tuned unless `--optbench-tune` is among the arguments: optimizers here fail at their own defaults.
         """
         given = ["-W", "error", *arguments]
         if "--optbench" in arguments and not any(word.startswith("--optbench-tune") for word in arguments):
             given.append("--optbench-tune=off")
+        if "--optbench" in arguments and not any(word.startswith("--optbench-layer") for word in arguments):
+            given.append("--optbench-layer=tasks")
         if "no:terminal" not in arguments:
             given.append("-rA")
         if subprocess:

@@ -1,0 +1,91 @@
+"""A broken property: how a check fails, and the comparisons that find out. One sentence with the numbers, always."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class ContractBroken(Exception):
+    """A property does not hold. The text says which tensor, which step, what was expected and what was found."""
+
+
+def require(holds: bool, sentence: str) -> None:
+    """Raise ContractBroken with the sentence unless the property holds."""
+    if not holds:
+        raise ContractBroken(sentence)
+
+
+def require_equal(found: Sequence[Tensor], expected: Sequence[Tensor], *, when: str) -> None:
+    """Every tensor must equal its counterpart to the bit; `when` begins the sentence, as in "after step 3"."""
+    for index, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
+        if not same(mine, theirs):
+            raise ContractBroken(f"{when}, {difference(mine, theirs, index)}; they must be equal to the bit")
+
+
+def require_close(
+    found: Sequence[Tensor], expected: Sequence[Tensor], *, rtol: float, atol: float = 0.0, when: str
+) -> None:
+    """Every tensor must be close to its counterpart, entry by entry: |found - expected| <= atol + rtol |expected|.
+
+    Where NaN or an infinity is expected it must be found; it is equal to nothing else.
+    """
+    for index, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
+        a, b = mine.detach(), theirs.detach()
+        dtype = torch.promote_types(a.dtype, b.dtype)
+        if not torch.allclose(a.to(dtype), b.to(dtype), rtol=rtol, atol=atol, equal_nan=True):
+            allowed = f"rtol {rtol:g}" + (f", atol {atol:g}" if atol else "")
+            raise ContractBroken(f"{when}, {difference(mine, theirs, index)}; {allowed} is allowed")
+
+
+def require_finite(tensors: Sequence[Tensor], *, when: str, what: str = "tensor") -> None:
+    """No entry may be NaN or infinite."""
+    for index, tensor in enumerate(tensors):
+        bad = ~torch.isfinite(tensor.detach())
+        if bool(bad.any()):
+            place = tuple(bad.nonzero()[0].tolist())
+            raise ContractBroken(
+                f"{when}, {what} {index} {_shape(tensor)} has {int(bad.sum())} entries that are not finite; "
+                f"at {list(place)} it is {tensor.detach()[place].item()}"
+            )
+
+
+def same(found: Tensor, expected: Tensor) -> bool:
+    """Equal to the bit, NaN included; of one shape and dtype."""
+    a, b = found.detach(), expected.detach()
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    if torch.equal(a, b):
+        return True
+    if not a.is_floating_point() and not a.is_complex():
+        return False
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def difference(found: Tensor, expected: Tensor, index: int) -> str:
+    """Where two tensors differ most, in words: "tensor 1 (4x3) is 0.5 at [1, 2], expected 0.25"."""
+    a, b = found.detach(), expected.detach()
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return f"tensor {index} is {_kind(a)}, expected {_kind(b)}"
+    gap = (a.to(torch.complex128) - b.to(torch.complex128)).abs()
+    gap = torch.where(a.isnan() & b.isnan(), 0.0, gap).nan_to_num(nan=torch.inf)
+    place = tuple(int(k) for k in torch.unravel_index(gap.flatten().argmax(), gap.shape)) if gap.ndim else ()
+    count = int((gap > 0).sum())
+    where = f" at {list(place)}" if place else ""
+    others = f" ({count} of {gap.numel()} entries differ)" if gap.numel() > 1 else ""
+    return f"tensor {index} {_shape(a)} is {_number(a[place])}{where}, expected {_number(b[place])}{others}"
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{_shape(tensor)} of {str(tensor.dtype).removeprefix('torch.')}"
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"({'x'.join(map(str, tensor.shape)) or 'a scalar'})"
+
+
+def _number(value: Tensor) -> str:
+    item = value.item()
+    return f"{item:.9g}" if isinstance(item, float) else str(item)
