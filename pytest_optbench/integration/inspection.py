@@ -54,9 +54,9 @@ def failure_text(case: CheckCase, broken: ContractBroken) -> str:
     lines = [f"{recipe.name} {case.name}: {broken}"]
     lines += [f"  the property: {case.check.title}"]
     lines += [f"  hyperparameters: {case.subject.described}, optimizer {recipe.path}"]
-    if case.check.exempt:
+    if case.check.excuses:
         lines += textwrap.wrap(
-            f"if that is meant, claim one of: {', '.join(case.check.exempt)}",
+            f"if that is meant, claim one of: {', '.join(case.check.excuses)}",
             116,
             initial_indent="  ",
             subsequent_indent="    ",

@@ -6,9 +6,39 @@ import inspect
 from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
-from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, resume
+from pytest_optbench.machine.contract.checks import (
+    closures,
+    copies,
+    decay,
+    descent,
+    exemptions,
+    gradients,
+    groups,
+    hooks,
+    liveness,
+    modes,
+    rates,
+    resume,
+    scaling,
+    update,
+)
 
-_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay)
+_FAMILIES: tuple[ModuleType, ...] = (
+    descent,
+    gradients,
+    update,
+    closures,
+    resume,
+    copies,
+    groups,
+    liveness,
+    rates,
+    decay,
+    scaling,
+    hooks,
+    modes,
+    exemptions,
+)
 
 
 def _of(module: ModuleType) -> list[Check]:
