@@ -13,9 +13,9 @@ import torch
 
 import pytest_optbench
 
-_OWN = os.path.dirname(pytest_optbench.__file__) + os.sep
-_TORCH = os.path.dirname(torch.__file__) + os.sep
-_TORCH_OPTIM = os.path.join(_TORCH, "optim") + os.sep
+_OWN = f"{Path(pytest_optbench.__file__).parent}{os.sep}"
+_TORCH = f"{Path(torch.__file__).parent}{os.sep}"
+_TORCH_OPTIM = f"{_TORCH}optim{os.sep}"
 
 
 def culprit(step: Callable[[], Any], changed: Callable[[], bool]) -> str:

@@ -11,7 +11,6 @@ from pytest_optbench.machine.contract.checks import (
     copies,
     decay,
     descent,
-    exemptions,
     gradients,
     groups,
     hooks,
@@ -22,6 +21,7 @@ from pytest_optbench.machine.contract.checks import (
     scaling,
     update,
 )
+from pytest_optbench.machine.contract.checks.exemptions import need_of
 
 _FAMILIES: tuple[ModuleType, ...] = (
     descent,
@@ -37,7 +37,6 @@ _FAMILIES: tuple[ModuleType, ...] = (
     scaling,
     hooks,
     modes,
-    exemptions,
 )
 
 
@@ -47,4 +46,6 @@ def _of(module: ModuleType) -> list[Check]:
     return sorted(found.values(), key=lambda one: inspect.getsourcelines(one.test)[1])
 
 
-CHECKS: dict[str, Check] = {check.name: check for module in _FAMILIES for check in _of(module)}
+_PROPERTIES = [check for module in _FAMILIES for check in _of(module)]
+
+CHECKS: dict[str, Check] = {check.name: check for check in (*_PROPERTIES, need_of(_PROPERTIES))}

@@ -263,7 +263,7 @@ def _equal(mine: Any, theirs: Any) -> bool:
     if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
         return same(mine, theirs)
     try:
-        return bool(mine == theirs or (mine != mine and theirs != theirs))
+        return bool(mine == theirs)
     except Exception:
         return True  # what cannot be compared cannot be said to have changed
 

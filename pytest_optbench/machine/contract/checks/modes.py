@@ -15,10 +15,10 @@ def train_eval(subject: Subject) -> None:
     """train() and eval() can each be called twice, lead back to where they came from, and guard the step.
 
     Prevents: an average that is applied twice when evaluation follows evaluation, drift of the weights with every
-    evaluation, a step on the averaged weights. Criterion: after 8 steps, eval() changes the parameters; a second eval(),
-    and a second train(), change nothing to the bit; train() after eval() leads back to 100 units of rounding of the
-    greatest value (two interpolations, with weights up to 1/beta, round a handful of times each); step() in eval mode
-    raises.
+    evaluation, a step on the averaged weights. Criterion: after 8 steps, eval() changes the parameters; a second
+    eval(), and a second train(), change nothing to the bit; train() after eval() leads back to 100 units of rounding of
+    the greatest value (two interpolations, with weights up to 1/beta, round a handful of times each); step() in eval
+    mode raises.
     """
     walk = Walk(subject).take(8)
     trained = walk.values()

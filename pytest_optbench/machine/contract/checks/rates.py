@@ -43,8 +43,8 @@ def lr_read_each_step(subject: Subject) -> None:
 
     Prevents: a learning rate kept from the constructor in an attribute or in a compiled constant, under which every
     schedule is without effect. Criterion: after 8 equal steps of two walks, one with a tenth of the learning rate takes
-    a step of a tenth, to a relative 1e-3 plus 4 units of rounding of the greatest value (each new value is rounded, once
-    for decay and once for the update, in both walks). Exemptions: `lr_unused`, `lr_nonlinear`.
+    a step of a tenth, to a relative 1e-3 plus 4 units of rounding of the greatest value (each new value is rounded,
+    once for decay and once for the update, in both walks). Exemptions: `lr_unused`, `lr_nonlinear`.
     """
     walk, twin = Walk(subject).take(_BEFORE), Walk(subject).take(_BEFORE)
     start = walk.values()
@@ -58,7 +58,7 @@ def lr_read_each_step(subject: Subject) -> None:
             [0.1 * (whole - old)],
             rtol=1e-3,
             atol=4 * torch.finfo(subject.dtype).eps * most,
-            when=f"of the motion of tensor {index} in step {walk.t} at a tenth of lr, against a tenth of the motion at lr",
+            when=f"of the motion of tensor {index} in step {walk.t} at lr / 10, against a tenth of that at lr",
         )
 
 
@@ -74,10 +74,10 @@ def scheduler(subject: Subject, name: str) -> None:
     """A scheduler of torch steers the optimizer as the same values written by hand do.
 
     Prevents: a `step()` that writes to `group["lr"]`, groups that lack the keys which schedulers read, momentum or
-    betas that are read once, a schedule that never reaches its end. Criterion: 6 steps under the scheduler; before each,
-    learning rate and momentum (or betas) in the group are to the bit those that the scheduler gives an optimizer which
-    does nothing, and after it they are untouched; the parameters are equal to the bit to those of an optimizer into
-    whose groups the same values are written by hand. One verdict for each of LambdaLR, StepLR, CosineAnnealingLR,
+    betas that are read once, a schedule that never reaches its end. Criterion: 6 steps under the scheduler; before
+    each, learning rate and momentum (or betas) in the group are to the bit those that the scheduler gives an optimizer
+    which does nothing, and after it they are untouched; the parameters are equal to the bit to those of an optimizer
+    into whose groups the same values are written by hand. One verdict for each of LambdaLR, StepLR, CosineAnnealingLR,
     OneCycleLR and, where there are momentum or betas, OneCycleLR with `cycle_momentum`. Exemption: `lr_unused`.
     """
     lr = subject.lr or 0.0
@@ -103,7 +103,7 @@ def scheduler(subject: Subject, name: str) -> None:
 class _Idle(Optimizer):
     """Has groups for a scheduler to write into, and does nothing."""
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         return None
 
 
@@ -124,7 +124,8 @@ def lr_zero(subject: Subject) -> None:
 
     Prevents: a warm-up from 0 that is refused or divides by it, and an update that the learning rate does not scale.
     Criterion: 3 steps at a learning rate of 0, from the constructor or, where that refuses it, written into the groups,
-    leave every parameter equal to the bit; so does a step at 0 after 8 ordinary ones. Exemptions: `lr_unused`, `moves_at_lr0`.
+    leave every parameter equal to the bit; so does a step at 0 after 8 ordinary ones. Exemptions: `lr_unused`,
+    `moves_at_lr0`.
     """
     accepted = subject.buildable(lr=0.0)
     walk = Walk(subject, options={"lr": 0.0} if accepted else {})

@@ -340,7 +340,7 @@ def _alike(mine: Any, theirs: Any) -> bool:
     if type(mine) is not type(theirs):
         return False
     try:
-        return bool(mine == theirs or mine != mine)
+        return bool(mine == theirs)
     except Exception:
         return True  # what cannot be compared is left to the steps that follow
 
