@@ -19,21 +19,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        command = {"tasks": _tasks, "columns": _columns, "calibrate": _calibrate, "admit": _admit}[options.command]
-        return command(options)
+        return _COMMANDS[options.command](options)
     except OptbenchError as error:
         sys.stderr.write(f"optbench: {error}\n")
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="optbench", description="The standard tasks of pytest-optbench.")
+    parser = argparse.ArgumentParser(prog="optbench", description="The tasks and checks of pytest-optbench.")
     parser.add_argument("--version", action="version", version=f"pytest-optbench {__version__}, suite {SUITE_VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
     tasks = commands.add_parser("tasks", help="list tasks with target, budget, optimum and source; or show one")
     tasks.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
     tasks.add_argument("--module", action="append", default=[], help="also list the tasks of this module; repeatable")
     commands.add_parser("columns", help="document the columns of the runs table")
+    checks = commands.add_parser("checks", help="list the checks of the contract, or show one in full")
+    checks.add_argument("name", nargs="?", default="", help="name of a check")
+    checks.add_argument("--claims", action="store_true", help="list what a recipe can claim instead")
     calibrate = commands.add_parser("calibrate", help="find targets, budgets and the reference table by the protocol")
     calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
     calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
@@ -73,6 +75,18 @@ def _columns(options: argparse.Namespace) -> int:
 
     for name, kind, unit, text in column_documentation():
         sys.stdout.write(f"{name:22} {kind:13} {text}{f' [{unit}]' if unit else ''}\n")
+    return 0
+
+
+def _checks(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.contract.listing import (  # noqa: PLC0415 - imports torch
+        checks_table,
+        claims_table,
+        describe_check,
+    )
+
+    text = claims_table() if options.claims else describe_check(options.name) if options.name else checks_table()
+    sys.stdout.write(text)
     return 0
 
 
@@ -127,3 +141,12 @@ def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[
         return list(tasks.values())
     names = select(expression, {name: task.tags | {task.tier} for name, task in tasks.items()}, where="optbench")
     return [tasks[name] for name in names]
+
+
+_COMMANDS = {
+    "tasks": _tasks,
+    "columns": _columns,
+    "checks": _checks,
+    "calibrate": _calibrate,
+    "admit": _admit,
+}

@@ -34,7 +34,7 @@ class ExpectedFailurePassed(Exception):
     """A case that is declared as an expected failure reaches the target on nearly all seeds."""
 
 
-_DODGES = (unittest.SkipTest, pytest.skip.Exception, pytest.xfail.Exception)
+DODGES = (unittest.SkipTest, pytest.skip.Exception, pytest.xfail.Exception)
 """What would have pytest pass over a test; an optimizer that raises it has crashed all the same."""
 
 
@@ -65,7 +65,7 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
         rows = run.rows("timeout" if isinstance(error, pytest.fail.Exception) else "crashed")
         _store(item, case, rows, judge(rows), "failed")
         _store_trials(item, run)
-        if isinstance(error, _DODGES):
+        if isinstance(error, DODGES):
             raise _dodged(case, error) from error
         raise
     rows = run.rows("timeout")
@@ -85,7 +85,7 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
             f"raised by {case.recipe.path} on {case.task.name}@{case.task.version}, seed {seed}, step {step}"
             f" ({verdict.outcomes['crashed']} of {verdict.seeds} seeds crashed)"
         )
-        if isinstance(run.crash, _DODGES):
+        if isinstance(run.crash, DODGES):
             raise _dodged(case, run.crash) from run.crash
         raise pruned(run.crash)
     return rows, verdict

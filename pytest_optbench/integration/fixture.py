@@ -17,6 +17,7 @@ from pytest_optbench.integration.execution import (
     execute,
     expected_failure,
 )
+from pytest_optbench.integration.inspection import perform_all
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
@@ -90,6 +91,20 @@ class Benchmark:
         if sentence:
             pytest.fail(sentence, pytrace=False)
         return result
+
+    def check_contract(self) -> None:
+        """Fail the test unless every check of the contract holds for the marked optimizer, in every configuration.
+
+        The same checks as the standard suite's, all in one test; expected failures are honoured, and strict.
+        """
+        __tracebackhide__ = True
+        try:
+            cases = self._session.suite.contract(self.recipe, self.case.capabilities)
+        except OptbenchError as error:
+            pytest.fail(str(error), pytrace=False)
+        texts = perform_all(cases, self._item)
+        if texts:
+            pytest.fail("\n".join(texts), pytrace=False)
 
     def run(
         self, optimizer: Callable[..., Any] | str | None = None, *, name: str = "", **hyperparameters: Any

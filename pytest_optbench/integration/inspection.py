@@ -1,14 +1,15 @@
-"""Inspection: runs a check inside a test item, and keeps what it found for the summary."""
+"""Inspection: runs checks of the contract inside a test, keeps what they found, and says what pytest should show."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 
-from pytest_optbench.integration.execution import _DODGES
+from pytest_optbench.integration.execution import DODGES
 from pytest_optbench.integration.session import SESSION
 from pytest_optbench.integration.tracebacks import user_traceback
 from pytest_optbench.machine.contract.broken import ContractBroken
@@ -16,62 +17,118 @@ from pytest_optbench.machine.contract.plan import CheckCase
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.finding import Finding
 
-FINDING = pytest.StashKey[Finding]()
-"""What an item's check has said, as far as it is known."""
+FINDINGS = pytest.StashKey[list[Finding]]()
+"""What the checks of a test have said so far; of one that is under way, that it failed."""
+_WIDTH = 116
+
+
+class CheckTimedOut(Exception):
+    """A check did not end within the time that a case may take."""
 
 
 def perform(case: CheckCase, item: pytest.Item) -> None:
-    """Run the check and store its finding on the item. Raises ContractBroken where the property does not hold."""
+    """Run the check and store its finding. Raises ContractBroken where the property does not hold."""
     __tracebackhide__ = True
-    finding = found(case)
-    item.stash[FINDING] = replace(finding, outcome="failed")
+    finding = planned(case)
+    findings = item.stash.setdefault(FINDINGS, [])
+    findings.append(finding)
     seconds = item.config.stash[SESSION].settings.timeout
     try:
         with time_limit(seconds):
             measures = case.run()
     except ContractBroken as broken:
-        item.stash[FINDING] = replace(finding, outcome="failed", sentence=str(broken))
+        findings[-1] = replace(finding, outcome="failed", sentence=str(broken))
         raise
     except TimeLimitExceeded:
         sentence = f"not done after {seconds:g} seconds"
-        item.stash[FINDING] = replace(finding, outcome="timeout", sentence=sentence)
-        pytest.fail(f"{case.subject.recipe.name} {case.name}: {sentence}", pytrace=False)
-    except _DODGES as error:
-        raise ContractBroken(f"{type(error).__name__}: {error}") from error
-    item.stash[FINDING] = replace(finding, outcome="passed", measures=measures)
+        findings[-1] = replace(finding, outcome="timeout", sentence=sentence)
+        raise CheckTimedOut(f"{case.subject.recipe.name} {case.name}: {sentence}") from None
+    except DODGES as error:
+        # What would have pytest pass over a test came out of the optimizer.
+        findings[-1] = replace(finding, outcome="failed", sentence=f"{type(error).__name__}: {error}")
+        raise ContractBroken(findings[-1].sentence) from error
+    findings[-1] = replace(finding, outcome="passed", measures=measures)
 
 
-def found(case: CheckCase) -> Finding:
-    """The finding of a case before anything is known."""
+def perform_all(cases: Sequence[CheckCase], item: pytest.Item) -> list[str]:
+    """Run every check in one test; returns what is to be said of those that failed, or hold against expectation."""
+    __tracebackhide__ = True
+    texts = []
+    for case in cases:
+        try:
+            perform(case, item)
+        except ContractBroken as broken:
+            if case.expected:
+                _revise(item, outcome="xfailed", sentence=case.expected)
+            else:
+                texts.append(failure_text(case, broken))
+        except CheckTimedOut as late:
+            texts.append(str(late))
+        else:
+            if case.expected:
+                _revise(item, outcome="xpassed", sentence=_HOLDS)
+                texts.append(f"{case.subject.recipe.name} {case.name}: {_HOLDS} ({case.expected}); remove it")
+    return texts
+
+
+_HOLDS = "declared as known-broken, but it holds"
+
+
+def _revise(item: pytest.Item, **changes: Any) -> None:
+    item.stash[FINDINGS][-1] = replace(item.stash[FINDINGS][-1], **changes)
+
+
+def planned(case: CheckCase) -> Finding:
+    """The finding of a check of which nothing has been heard: what remains of it if the process dies."""
     return Finding(
-        recipe=case.subject.recipe.name, configuration=case.configuration, check=case.check.name, part=case.part
+        recipe=case.subject.recipe.name,
+        configuration=case.configuration,
+        check=case.check.name,
+        part=case.part,
+        outcome="crashed",
+        sentence="the process died in it",
     )
 
 
 def failure_text(case: CheckCase, broken: ContractBroken) -> str:
     """What pytest shows of a broken property: the sentence, the property, how to declare it, and where to look."""
     recipe = case.subject.recipe
+    path, line = recipe.source()
+    place = f", {path}:{line + 1}" if path else ""
     lines = [f"{recipe.name} {case.name}: {broken}"]
-    lines += [f"  the property: {case.check.title}"]
-    lines += [f"  hyperparameters: {case.subject.described}, optimizer {recipe.path}"]
+    lines += _indented(f"the property: {case.check.title}")
+    lines += _indented(f"optimizer: {recipe.path} with {case.subject.described}{place}")
     if case.check.excuses:
-        lines += textwrap.wrap(
-            f"if that is meant, claim one of: {', '.join(case.check.excuses)}",
-            116,
-            initial_indent="  ",
-            subsequent_indent="    ",
-        )
+        lines += _indented(f"if that is meant, claim one of: {', '.join(case.check.excuses)}")
     if broken.__cause__ is not None:
         cause = pytest.ExceptionInfo.from_exception(broken.__cause__)
         lines += ["", str(user_traceback(cause, "short"))]
     return "\n".join(lines)
 
 
-def plain_finding(item: pytest.Item, report: pytest.TestReport) -> dict[str, Any]:
-    """The finding as plain data, with what pytest has made of it."""
-    finding = item.stash[FINDING]
-    if getattr(report, "wasxfail", None) is not None and report.skipped:
-        finding = replace(finding, outcome="xfailed", sentence=report.wasxfail)
-    elif report.failed and finding.outcome == "passed":
-        finding = replace(finding, outcome="xpassed", sentence="declared as known-broken, but it holds")
-    return asdict(finding)
+def _indented(text: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent="  ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def plain_findings(item: pytest.Item, report: pytest.TestReport) -> list[dict[str, Any]]:
+    """The findings as plain data; an item of a single check adds what pytest has made of it."""
+    findings = item.stash[FINDINGS]
+    if len(findings) == 1:
+        if report.skipped and hasattr(report, "wasxfail"):
+            _revise(item, outcome="xfailed", sentence=report.wasxfail)
+        elif report.failed and findings[0].outcome == "passed":
+            _revise(item, outcome="xpassed", sentence=_HOLDS)
+    return [asdict(finding) for finding in findings]
+
+
+def properties(finding: Finding) -> list[tuple[str, object]]:
+    """A few scalars for JUnit: plain str and float, which survive every transport."""
+    return [
+        ("optbench_recipe", finding.recipe),
+        ("optbench_configuration", finding.configuration),
+        ("optbench_check", finding.check),
+        ("optbench_part", finding.part),
+        *((f"optbench_{name}", float(value)) for name, value in finding.measures.items()),
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,15 @@ from pytest_optbench.integration.execution import (
     expected_failure,
     plain,
 )
-from pytest_optbench.integration.inspection import FINDING, failure_text, perform, plain_finding
+from pytest_optbench.integration.inspection import (
+    FINDINGS,
+    CheckTimedOut,
+    failure_text,
+    perform,
+    plain_findings,
+    planned,
+    properties,
+)
 from pytest_optbench.integration.session import SESSION
 from pytest_optbench.integration.suite import Entry
 from pytest_optbench.integration.tracebacks import user_traceback
@@ -125,11 +133,16 @@ class CheckItem(pytest.Item):
             self.add_marker(pytest.mark.xfail(reason=case.expected, raises=ContractBroken, strict=True))
 
     def runtest(self) -> None:
-        perform(self.case, self)
+        try:
+            perform(self.case, self)
+        finally:
+            self.user_properties[:] = properties(self.stash[FINDINGS][0])
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, ContractBroken):
             return failure_text(self.case, excinfo.value)
+        if isinstance(excinfo.value, CheckTimedOut):
+            return str(excinfo.value)
         return user_traceback(excinfo, self.config.getoption("tbstyle"))
 
     def reportinfo(self) -> tuple[str, int, str]:
@@ -181,8 +194,12 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
         case = item.stash[CASE]
         item.stash[ROWS] = []
         report.optbench_planned = plain([blank_row(case, seed) for seed in case.seeds])  # type: ignore[attr-defined]
-    if report.when == "call" and FINDING in item.stash:
-        report.optbench_finding = plain_finding(item, report)  # type: ignore[attr-defined]
+    if report.when == "setup":
+        item.stash.setdefault(FINDINGS, []).clear()
+        if isinstance(item, CheckItem):
+            report.optbench_planned_finding = asdict(planned(item.case))  # type: ignore[attr-defined]
+    if report.when == "call" and item.stash[FINDINGS]:
+        report.optbench_findings = plain_findings(item, report)  # type: ignore[attr-defined]
     if report.when == "call":
         rows: list[Run] = item.stash.get(ROWS, [])
         if report.passed:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_optbench.integration.inspection import planned
 from pytest_optbench.integration.provenance import git_sha
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
@@ -36,6 +37,7 @@ class Sink:
         self.rows: dict[Key, list[Run]] = {}
         self.planned: dict[str, list[Run]] = {}
         self.findings: dict[FindingKey, Finding] = {}
+        self.planned_findings: dict[str, dict[str, Any]] = {}
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.error = ""
         self._started = time.monotonic()
@@ -64,10 +66,23 @@ class Sink:
             ]
         if rows:
             self._take(rows)
-        found = getattr(report, "optbench_finding", None)
-        if found:
-            finding = Finding(**{**found, "hints": tuple(found["hints"])})
+        self._take_findings(report)
+
+    def _take_findings(self, report: pytest.TestReport) -> None:
+        found = getattr(report, "optbench_findings", None) or []
+        if planned := getattr(report, "optbench_planned_finding", None):
+            self.planned_findings[report.nodeid] = planned
+        elif planned := self.planned_findings.pop(report.nodeid, None):
+            found = [planned] if str(report.when) == "???" else found
+        for one in found:
+            finding = Finding(**{**one, "hints": tuple(one["hints"])})
             self.findings[finding.key] = finding
+
+    def _findings_in_order(self) -> list[Finding]:
+        """As in a serial run, whichever worker was first: in the order of the suite, and of the tests after it."""
+        cases = [case for entry in self.session.suite.entries.values() for case in entry.contract]
+        order = {planned(case).key: number for number, case in enumerate(cases)}
+        return sorted(self.findings.values(), key=lambda one: (order.get(one.key, len(order)), one.recipe))
 
     def _take(self, rows: list[Run]) -> None:
         stamped = [replace(row, **self._stamp) for row in rows]  # type: ignore[arg-type]
@@ -106,7 +121,7 @@ class Sink:
         if not self.rows and not self.findings:
             return
         terminalreporter.section("optbench")
-        for line in contract_lines(list(self.findings.values()), width=terminalreporter._tw.fullwidth):
+        for line in contract_lines(self._findings_in_order(), width=terminalreporter._tw.fullwidth):
             terminalreporter.write_line(line.text, **line.markup)
         if not self.rows:
             return

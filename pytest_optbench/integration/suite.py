@@ -50,7 +50,7 @@ class Suite:
                     f"{self.entries[declaration.name].recipe.where}; give one of them another name"
                 )
             entry = self.entry(declaration)
-            contract = self.contract(entry) if self.settings.layer != "tasks" else ()
+            contract = self.contract(entry.recipe, entry.capabilities) if self.settings.layer != "tasks" else ()
             self.entries[declaration.name] = replace(entry, contract=contract)
         if self.settings.tasks:
             # Also where no recipe is declared, so that a mistake is told before any test file is imported.
@@ -88,16 +88,15 @@ class Suite:
         """What the recipe can do, with any value for what tuning is to choose."""
         return declared(stand_in(recipe, self._search(recipe)))
 
-    def contract(self, entry: Entry) -> tuple[CheckCase, ...]:
+    def contract(self, recipe: Recipe, capabilities: Capabilities) -> tuple[CheckCase, ...]:
         """The exact checks of a recipe, at its own hyperparameters, else at the constructor's."""
-        recipe = entry.recipe
         require_lr(recipe)
         required = without_default(recipe)
         search = {name: values for name, values in open_search(recipe).items() if name in required}
         return tuple(
             plan(
                 stand_in(recipe, search),
-                entry.capabilities,
+                capabilities,
                 device=self.settings.device,
                 extras=self.settings.extras,
             )

@@ -9,6 +9,7 @@ from pytest_optbench.report.terminal import Line, wrapped
 from pytest_optbench.words.finding import Finding
 
 _HEADER = ("contract", "checks", "passed", "failed", "expected", "state")
+_DTYPES = ("float32", "float64")
 _BAD = ("failed", "xpassed", "timeout", "crashed")
 
 
@@ -30,13 +31,26 @@ def contract_lines(findings: Sequence[Finding], *, width: int = 80) -> list[Line
         expected = any(finding.outcome == "xfailed" for finding in mine)
         colour = "red" if bad else "yellow" if expected else "green"
         lines.append(Line(_joined(row, widths), {colour: True}))
-    for finding in findings:
-        if finding.outcome in _BAD:
-            lines += wrapped(f"{finding.recipe} {finding.name}: {finding.sentence}", width, red=True)
+    lines += _broken(findings, width)
     hints = dict.fromkeys((finding.recipe, hint) for finding in findings for hint in finding.hints)
     for recipe, hint in hints:
         lines += wrapped(f"{recipe} {hint}", width)
     return [*lines, Line("")]
+
+
+def _broken(findings: Sequence[Finding], width: int) -> list[Line]:
+    """The broken properties: one sentence for each, the first, however many dtypes and configurations it fails in."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.outcome in _BAD:
+            part = "" if finding.part in _DTYPES else finding.part
+            groups.setdefault((finding.recipe, finding.check, part), []).append(finding)
+    lines = []
+    for (recipe, check, part), mine in groups.items():
+        configurations = ", ".join(dict.fromkeys(finding.configuration for finding in mine))
+        name = "::".join(filter(None, (check, part)))
+        lines += wrapped(f"{recipe} {name} ({configurations}): {mine[0].sentence}", width, red=True)
+    return lines
 
 
 def _cells(findings: Sequence[Finding]) -> tuple[str, ...]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pytest_optbench import cli
+from pytest_optbench.machine.contract.checks import CHECKS
 from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.words.claims import CLAIMS
 from pytest_optbench.words.run import COLUMNS
 
 
@@ -45,9 +47,27 @@ def test_columns_documents_every_column(capsys: pytest.CaptureFixture[str]) -> N
     assert all(len(line.split()) > 3 for line in lines)
 
 
+def test_checks_lists_every_check_with_its_property(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output(capsys, "checks")
+    assert [line.split()[0] for line in lines] == list(CHECKS)
+    assert all(line.endswith(".") and len(line.split()) > 4 for line in lines)
+
+
+def test_checks_shows_one_with_its_criterion_and_exemptions(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output(capsys, "checks", "moves_and_descends")
+    assert lines[0] == "moves_and_descends"
+    assert any("Criterion:" in line for line in lines)
+    assert "  lr_unused: the learning rate has no effect after construction" in lines
+
+
+def test_checks_lists_the_claims(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [line.split()[0] for line in output(capsys, "checks", "--claims")] == list(CLAIMS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["checks", "resum"], "optbench checks: unknown check 'resum'; did you mean 'resume'?"),
         (["tasks", "rosenbrok2"], "no task or tag is called 'rosenbrok2'; did you mean 'rosenbrock2'?"),
         (["tasks", "convex and"], "expected a task or a tag, found 'the end'"),
         (["tasks", "--module", "nowhere_at_all"], "no module named 'nowhere_at_all'"),

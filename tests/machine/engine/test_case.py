@@ -12,7 +12,7 @@ from harness import SEEDS, Odd, Prompt, Rich, Unbatchable, make_case, run
 from torch.optim import LBFGS, SGD, AdamW
 
 from pytest_optbench import SUITE_VERSION
-from pytest_optbench.machine.engine.case import CaseRun
+from pytest_optbench.machine.engine.case import CaseRun, blank_row
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.run import COLUMNS
 
@@ -216,3 +216,8 @@ def test_a_loss_without_a_graph_costs_its_timing_and_nothing_else():
             return (parameters["x"] > 0).sum().to(torch.float32)
 
     assert {row.gradient_ms for row in run(Flat(), Odd).values()} == {None}
+
+
+def test_the_row_of_a_run_that_died_says_that_it_was_to_be_tuned():
+    case = make_case(Rich(), AdamW, search={"lr": (0.1, 0.2)})
+    assert blank_row(case, 0).regime == "tuned"
