@@ -98,8 +98,8 @@ def failure_text(case: CheckCase, broken: ContractBroken) -> str:
     lines = [f"{recipe.name} {case.name}: {broken}"]
     lines += _indented(f"the property: {case.check.title}")
     lines += _indented(f"optimizer: {recipe.path} with {case.subject.described}{place}")
-    if case.check.exempt:
-        lines += _indented(f"if that is meant, claim one of: {', '.join(case.check.exempt)}")
+    if case.check.excuses:
+        lines += _indented(f"if that is meant, claim one of: {', '.join(case.check.excuses)}")
     if broken.__cause__ is not None:
         cause = pytest.ExceptionInfo.from_exception(broken.__cause__)
         lines += ["", str(user_traceback(cause, "short"))]

@@ -67,7 +67,7 @@ OPTIONS: tuple[Option, ...] = (
         "extra",
         str,
         "",
-        "checks that take seconds each, run on request: compile, distributed, or both with a comma",
+        "checks that take seconds each, run on request: compile, distributed, process; several with commas",
         metavar="NAMES",
     ),
     Option("tasks", str, "", "tasks to run: names, tags and patterns with and/or/not", metavar="EXPR"),

@@ -24,7 +24,7 @@ FAMILIES = (
     "parameter_free",
 )
 
-EXTRAS = ("compile", "distributed")
+EXTRAS = ("compile", "distributed", "process")
 """Kinds of checks that take seconds each and are run on request."""
 
 FLAG: tuple[type, ...] = (bool,)
@@ -81,11 +81,19 @@ CHECKS: tuple[str, ...] = (
     "late_gradient",
     "gradient_untouched",
     "gradient_not_retained",
+    "gradient_accumulation",
+    "zero_grad",
     "in_place",
     "closure",
     "closure_equals_plain",
     "resume",
     "resume_bf16",
+    "resume_in_float64",
+    "resume_mid_schedule",
+    "resume_after_add_param_group",
+    "resume_in_new_process",
+    "loaded_values_win",
+    "old_checkpoint",
     "load_before_first_step",
     "load_rejects_mismatch",
     "deepcopy",
@@ -94,12 +102,14 @@ CHECKS: tuple[str, ...] = (
     "hyperparameters_are_live",
     "add_param_group",
     "order_and_grouping",
+    "named_parameters",
     "tensor_independence",
     "lr_read_each_step",
     "scheduler",
     "groups_not_rewritten",
     "lr_zero",
     "bad_values_rejected",
+    "error_names_argument",
     "weight_decay",
     "zero_gradients",
     "gradient_magnitudes",
@@ -128,12 +138,15 @@ CHECKS: tuple[str, ...] = (
     "step_counters",
     "step_cost",
     "hooks",
+    "state_dict_hooks",
+    "gradient_scaler",
     "train_eval",
     "step_bounded",
     "eps_damps",
     "state_dict_is_pure",
     "conv_as_matrix",
     "orthogonal_update",
+    "claim_is_needed",
 )
 """Names of the contract's checks; `expected_failures` may list them beside tasks."""
 

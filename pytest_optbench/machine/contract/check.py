@@ -34,6 +34,13 @@ class Check:
     extra: str = ""
     exempt: tuple[str, ...] = ()
     """Claims under which it is not collected."""
+    relaxed: tuple[str, ...] = ()
+    """Claims under which it asks for less."""
+
+    @property
+    def excuses(self) -> tuple[str, ...]:
+        """Claims that may make a failure right."""
+        return (*self.exempt, *self.relaxed)
 
     @property
     def doc(self) -> str:
@@ -64,6 +71,7 @@ def check(
     *,
     applies: Applies | None = None,
     exempt: Sequence[str] = (),
+    relaxed: Sequence[str] = (),
     over: Parts | None = None,
     once: bool = False,
     extra: str = "",
@@ -73,7 +81,7 @@ def check(
 
     The check runs in float32 and float64 and gives a verdict for each; with `once` it gives one, on float32; with
     `over` one for each name that the function of the subject returns. It is collected where `applies` says so and none
-    of the claims in `exempt` is made.
+    of the claims in `exempt` is made; `relaxed` names the claims that the test itself asks for.
     """
 
     def make(test: Test) -> Check:
@@ -81,7 +89,7 @@ def check(
             return not any(map(subject.claimed, exempt)) and (applies is None or applies(subject))
 
         parts: Parts | None = (lambda _: ONCE) if once else over
-        return Check(test.__name__.rstrip("_"), test, collected, parts, extra, tuple(exempt))
+        return Check(test.__name__.rstrip("_"), test, collected, parts, extra, tuple(exempt), tuple(relaxed))
 
     return make
 

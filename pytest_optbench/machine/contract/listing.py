@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
-from pytest_optbench.machine.contract.check import Check
 from pytest_optbench.machine.contract.checks import CHECKS
 from pytest_optbench.words.claims import CLAIMS
 from pytest_optbench.words.errors import require_known
@@ -21,8 +21,10 @@ def describe_check(name: str) -> str:
     require_known(name, CHECKS, where="optbench checks", what="check")
     check = CHECKS[name]
     lines = [name, "", check.doc]
-    if exemptions := _exemptions(check):
-        lines += ["", "Not made under these claims:", *exemptions]
+    if check.exempt:
+        lines += ["", "Not made under these claims:", *_meanings(check.exempt)]
+    if check.relaxed:
+        lines += ["", "Asks for less, or for an error, under these:", *_meanings(check.relaxed)]
     if check.extra:
         lines += ["", f"Made on request only: --optbench-extra={check.extra}"]
     return "\n".join(lines) + "\n"
@@ -38,9 +40,7 @@ def claims_table() -> str:
     return "".join(rows)
 
 
-def _exemptions(check: Check) -> list[str]:
+def _meanings(claims: Sequence[str]) -> list[str]:
     return [
-        line
-        for name in check.exempt
-        for line in textwrap.wrap(f"  {name}: {CLAIMS[name][1]}", 116, subsequent_indent="    ")
+        line for name in claims for line in textwrap.wrap(f"  {name}: {CLAIMS[name][1]}", 116, subsequent_indent="    ")
     ]

@@ -43,6 +43,12 @@ class Script:
         return (self.scale * value).to(parameter.dtype)
 
 
+def renumbered(gradient: Gradient, indices: Sequence[int], *, delay: int = 0) -> Gradient:
+    """The same gradients for a walk over some of the parameters, in the order of `indices`, that begins `delay` steps
+    later."""
+    return lambda t, index, parameter: gradient(t + delay, indices[index], parameter)
+
+
 class Walk:
     """Owns parameters, as a training loop does, and the optimizer under check; `t` counts the steps taken.
 

@@ -6,9 +6,40 @@ import inspect
 from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
-from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, resume
+from pytest_optbench.machine.contract.checks import (
+    closures,
+    copies,
+    decay,
+    descent,
+    gradients,
+    groups,
+    hooks,
+    liveness,
+    modes,
+    rates,
+    restart,
+    resume,
+    scaling,
+    update,
+)
+from pytest_optbench.machine.contract.checks.exemptions import need_of
 
-_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay)
+_FAMILIES: tuple[ModuleType, ...] = (
+    descent,
+    gradients,
+    update,
+    closures,
+    resume,
+    restart,
+    copies,
+    groups,
+    liveness,
+    rates,
+    decay,
+    scaling,
+    hooks,
+    modes,
+)
 
 
 def _of(module: ModuleType) -> list[Check]:
@@ -17,4 +48,6 @@ def _of(module: ModuleType) -> list[Check]:
     return sorted(found.values(), key=lambda one: inspect.getsourcelines(one.test)[1])
 
 
-CHECKS: dict[str, Check] = {check.name: check for module in _FAMILIES for check in _of(module)}
+_PROPERTIES = [check for module in _FAMILIES for check in _of(module)]
+
+CHECKS: dict[str, Check] = {check.name: check for check in (*_PROPERTIES, need_of(_PROPERTIES))}

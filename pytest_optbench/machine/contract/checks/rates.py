@@ -1,0 +1,201 @@
+"""Rates: the learning rate is read at every step, and schedulers find and write what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, StepLR
+
+from pytest_optbench.machine.contract.broken import (
+    ContractBroken,
+    require,
+    require_close,
+    require_equal,
+    require_finite,
+)
+from pytest_optbench.machine.contract.check import check
+from pytest_optbench.machine.contract.subject import Subject
+from pytest_optbench.machine.contract.walk import Walk
+
+_SCHEDULES: dict[str, Callable[[Optimizer, float], LRScheduler]] = {
+    "LambdaLR": lambda optimizer, lr: LambdaLR(optimizer, lambda t: 1.0 / (1 + t)),
+    "StepLR": lambda optimizer, lr: StepLR(optimizer, step_size=2, gamma=0.25),
+    "CosineAnnealingLR": lambda optimizer, lr: CosineAnnealingLR(optimizer, T_max=5, eta_min=lr / 64),
+    "OneCycleLR": lambda optimizer, lr: OneCycleLR(optimizer, max_lr=lr, total_steps=7, cycle_momentum=False),
+    "OneCycleLR_momentum": lambda optimizer, lr: OneCycleLR(optimizer, max_lr=lr, total_steps=7, cycle_momentum=True),
+}
+
+
+_BEFORE = 8
+"""Steps before the learning rate changes: enough to be out of a warm-up of a few."""
+
+
+def _has_rate(subject: Subject) -> bool:
+    return bool(subject.lr)
+
+
+@check(applies=_has_rate, exempt=("lr_unused", "lr_nonlinear"))
+def lr_read_each_step(subject: Subject) -> None:
+    """The step follows the learning rate that stands in the group when it is taken.
+
+    Prevents: a learning rate kept from the constructor in an attribute or in a compiled constant, under which every
+    schedule is without effect. Criterion: after 8 equal steps of two walks, one with a tenth of the learning rate takes
+    a step of a tenth, to a relative 1e-3 plus 4 units of rounding of the greatest value (each new value is rounded,
+    once for decay and once for the update, in both walks). Exemptions: `lr_unused`, `lr_nonlinear`.
+    """
+    walk, twin = Walk(subject).take(_BEFORE), Walk(subject).take(_BEFORE)
+    start = walk.values()
+    walk.set(lr=float(walk.groups[0]["lr"]) * 0.1)
+    walk.step()
+    twin.step()
+    for index, (old, found, whole) in enumerate(zip(start, walk.values(), twin.values(), strict=True)):
+        most = max(old.abs().max().item(), whole.abs().max().item())
+        require_close(
+            [found - old],
+            [0.1 * (whole - old)],
+            rtol=1e-3,
+            atol=4 * torch.finfo(subject.dtype).eps * most,
+            when=f"of the motion of tensor {index} in step {walk.t} at lr / 10, against a tenth of that at lr",
+        )
+
+
+def _schedules(subject: Subject) -> list[str]:
+    if not _has_rate(subject):
+        return []
+    momenta = subject.sample.defaults.keys() & {"momentum", "betas"}
+    return [name for name in _SCHEDULES if momenta or name != "OneCycleLR_momentum"]
+
+
+@check(over=_schedules, exempt=("lr_unused",))
+def scheduler(subject: Subject, name: str) -> None:
+    """A scheduler of torch steers the optimizer as the same values written by hand do.
+
+    Prevents: a `step()` that writes to `group["lr"]`, groups that lack the keys which schedulers read, momentum or
+    betas that are read once, a schedule that never reaches its end. Criterion: 6 steps under the scheduler; before
+    each, learning rate and momentum (or betas) in the group are to the bit those that the scheduler gives an optimizer
+    which does nothing, and after it they are untouched; the parameters are equal to the bit to those of an optimizer
+    into whose groups the same values are written by hand. One verdict for each of LambdaLR, StepLR, CosineAnnealingLR,
+    OneCycleLR and, where there are momentum or betas, OneCycleLR with `cycle_momentum`. Exemption: `lr_unused`.
+    """
+    lr = subject.lr or 0.0
+    walk, twin = Walk(subject), Walk(subject)
+    keys = [key for key in ("lr", "momentum", "betas") if key in walk.optimizer.defaults]
+    idle = _Idle([torch.nn.Parameter(torch.ones(1))], {key: walk.optimizer.defaults[key] for key in keys})
+    steering, pattern = _SCHEDULES[name](walk.optimizer, lr), _SCHEDULES[name](idle, lr)
+    for _ in range(6):
+        intended = {key: idle.param_groups[0][key] for key in keys}
+        _require_values(walk, intended, f"before step {walk.t + 1} under {name}")
+        twin.set(**intended)
+        walk.step()
+        twin.step()
+        _require_values(walk, intended, f"after step {walk.t} under {name}")
+        require_equal(
+            walk.values(), twin.values(), when=f"after step {walk.t} under {name}, against its values set by hand"
+        )
+        idle.step()
+        steering.step()
+        pattern.step()
+
+
+class _Idle(Optimizer):
+    """Has groups for a scheduler to write into, and does nothing."""
+
+    def step(self, closure: Any = None) -> Any:
+        return None
+
+
+def _require_values(walk: Walk, intended: dict[str, Any], when: str) -> None:
+    for key, expected in intended.items():
+        for index, group in enumerate(walk.groups):
+            mine, theirs = _floats(group[key]), _floats(expected)
+            require(mine == theirs, f"{when}, param_groups[{index}][{key!r}] is {mine}; expected {theirs}")
+
+
+def _floats(value: Any) -> list[float]:
+    return [float(entry) for entry in value] if isinstance(value, (tuple, list)) else [float(value)]
+
+
+@check(applies=_has_rate, exempt=("lr_unused", "moves_at_lr0"))
+def lr_zero(subject: Subject) -> None:
+    """A learning rate of 0 is taken, and nothing moves.
+
+    Prevents: a warm-up from 0 that is refused or divides by it, and an update that the learning rate does not scale.
+    Criterion: 3 steps at a learning rate of 0, from the constructor or, where that refuses it, written into the groups,
+    leave every parameter equal to the bit; so does a step at 0 after 8 ordinary ones. Exemptions: `lr_unused`,
+    `moves_at_lr0`.
+    """
+    accepted = subject.buildable(lr=0.0)
+    walk = Walk(subject, options={"lr": 0.0} if accepted else {})
+    walk.set(lr=0.0)
+    start = walk.values()
+    walk.take(3)
+    require_finite(walk.values(), when="after 3 steps at a learning rate of 0")
+    require_equal(walk.values(), start, when="after 3 steps at a learning rate of 0")
+    walk = Walk(subject).take(_BEFORE)
+    start = walk.values()
+    walk.set(lr=0.0)
+    walk.step()
+    require_equal(walk.values(), start, when=f"after step {walk.t}, for which the learning rate was set to 0")
+
+
+def _bad_values(subject: Subject) -> list[str]:
+    return ["lr", "params"] if subject.offers("lr") else ["params"]
+
+
+@check(over=_bad_values)
+def bad_values_rejected(subject: Subject, name: str) -> None:
+    """A negative learning rate and an empty list of parameters are refused.
+
+    Prevents: a sign slip or an empty model that trains for a day. Criterion: the constructor raises for lr = -1, and
+    for a list without parameters. One verdict for each.
+    """
+    try:
+        if name == "lr":
+            Walk(subject, options={"lr": -1.0})
+        else:
+            subject.build([])
+    except Exception:
+        return
+    raise ContractBroken(
+        "the constructor takes lr=-1.0; expected an error"
+        if name == "lr"
+        else "the constructor takes an empty list of parameters; expected an error"
+    )
+
+
+def _validated(subject: Subject) -> list[str]:
+    """Hyperparameters that are numbers and whose constructor might look at their sign. Takes no step."""
+    return [
+        name
+        for name, value in subject.keywords.items()
+        if isinstance(value, (float, tuple, list)) and not isinstance(value, bool) and value not in ((), [])
+    ]
+
+
+@check(over=_validated)
+def error_names_argument(subject: Subject, name: str) -> None:
+    """An error about a bad value says which hyperparameter it is about.
+
+    Prevents: an assertion without a text, which in a sweep over ten hyperparameters says nothing. Criterion: the
+    constructor, given -1 for the hyperparameter (-1 for each entry of a tuple), raises nothing, or an error that names
+    it (with underscores or spaces, without a plural s; lr also as learning rate). One verdict for each number.
+    """
+    value = subject.option(name)
+    bad: Any = type(value)([-1.0] * len(value)) if isinstance(value, (tuple, list)) else -1.0
+    try:
+        Walk(subject, options={name: bad})
+    except Exception as error:
+        text = str(error).lower().replace("_", " ")
+        words = name.lower().replace("_", " ")
+        names = [
+            words,
+            *(["learning rate"] if name == "lr" else []),
+            *([words[:-1]] if words[3:].endswith("s") else []),
+        ]
+        require(
+            any(word in text for word in names),
+            f"the error for {name}={bad!r} does not name it: {type(error).__name__}: {error}",
+        )
