@@ -6,9 +6,41 @@ import inspect
 from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
-from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, resume
+from pytest_optbench.machine.contract.checks import (
+    bounds,
+    decay,
+    descent,
+    distributed,
+    dtypes,
+    gradients,
+    implementations,
+    liveness,
+    memory,
+    randomness,
+    resume,
+    shapes,
+    sparse,
+    symmetries,
+    zeros,
+)
 
-_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay)
+_FAMILIES: tuple[ModuleType, ...] = (
+    descent,
+    gradients,
+    resume,
+    liveness,
+    decay,
+    zeros,
+    shapes,
+    dtypes,
+    sparse,
+    randomness,
+    symmetries,
+    implementations,
+    distributed,
+    memory,
+    bounds,
+)
 
 
 def _of(module: ModuleType) -> list[Check]:
