@@ -15,6 +15,9 @@ STEPS = 40
 SCALES = (1.0, 1e-7)
 """Of the gradients: eps shows only where they are as small as it is."""
 
+SCHEDULE = {10: 1.5, 20: 0.5}
+"""Factor on the learning rate by step: some options matter only where it rises, or falls."""
+
 
 def _parts(subject: Subject) -> list[str]:
     """Numbers and flags among the hyperparameters; the numbers in a tuple one by one, as in betas.0 and betas.1."""
@@ -35,7 +38,7 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
     or lost on one of two code paths; eps added where it is swallowed. The most frequent real failure of recent years,
     for nothing crashes and everything trains. Criterion: for each number or flag of the constructor (entries of a
     tuple one by one; a flag is flipped, a number is moved to several other values in turn, eps first times 1e4), 40
-    steps with gradients of scale 1 or of scale 1e-7, and with the learning rate halved after 20, differ in some bit
+    steps with gradients of scale 1 or of scale 1e-7, and with the learning rate raised after 10 and lowered after 20, differ in some bit
     for one of these values; or every one of them is refused by an exception. No tolerance. Options that choose an
     implementation and those that are None are left out. Exemption: `dead_ok` names options (or entries, as in
     "betas.1") that have no effect in this configuration.
@@ -49,7 +52,7 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
         try:
             if _differs(subject, options):
                 return
-        except Exception:  # refused, by the constructor or by a step
+        except (Exception, SystemExit):  # refused, by the constructor or by a step
             continue
         tried.append(f"{other:g}" if isinstance(other, float) else str(other))
     if tried:
@@ -93,9 +96,8 @@ def _parted(subject: Subject, options: Mapping[str, Any], scale: float) -> bool:
     plain = Walk(subject, gradient=gradient)
     other = Walk(subject, gradient=gradient, options=options)
     for t in range(STEPS):
-        if t == STEPS // 2:
-            for walk in (plain, other):
-                _halve(walk)
+        for walk in (plain, other):
+            _rescale_lr(walk, SCHEDULE.get(t, 1.0))
         plain.step()
         other.step()
         if _differ(plain, other):
@@ -105,10 +107,10 @@ def _parted(subject: Subject, options: Mapping[str, Any], scale: float) -> bool:
     return _differ(plain, other)
 
 
-def _halve(walk: Walk) -> None:
-    for group in walk.groups:
+def _rescale_lr(walk: Walk, factor: float) -> None:
+    for group in walk.groups if factor != 1 else ():
         if isinstance(group.get("lr"), float):
-            group["lr"] *= 0.5
+            group["lr"] *= factor
 
 
 def _differ(mine: Walk, theirs: Walk) -> bool:

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pytest_optbench.machine.contract.broken import require
 from pytest_optbench.machine.contract.check import check
 from pytest_optbench.machine.contract.subject import Subject
-from pytest_optbench.machine.contract.walk import Walk, tensors_of
+from pytest_optbench.machine.contract.walk import Gradient, Walk, tensors_of
 
 GROWTH = 64
 """Bytes that state may grow by between steps 4 and 30: a few counters."""
@@ -68,6 +68,12 @@ def _bytes(walk: Walk, *, least: int = 0) -> int:
     return sum(tensor.untyped_storage().nbytes() for place, tensor in storages.items() if place not in own)
 
 
+def _bowl(subject: Subject) -> Gradient:
+    """A gradient that costs the same number of operations in every step and is kept nowhere."""
+    sign = -1.0 if subject.option("maximize") else 1.0
+    return lambda t, index, p: p * (sign * (1 + t % 3))
+
+
 class _Watch(TorchDispatchMode):
     """Counts operations, and remembers every tensor that one of them has made."""
 
@@ -101,18 +107,20 @@ def no_leak(subject: Subject) -> None:
     """
     shape = min(subject.shapes, key=len)
     if not subject.capabilities.needs_closure:
-        walk = Walk(subject, shapes=[shape])
+        walk = Walk(subject, shapes=[shape], gradient=_bowl(subject))
         _steady(walk, lambda: walk.step() and None, early=20, late=200, how="plain steps")
     other = Walk(subject, shapes=[shape])
     _steady(other, lambda: _with_closure(other), early=20, late=40, how="steps with a closure")
 
 
 def _with_closure(walk: Walk) -> None:
+    sign = -0.5 if walk.subject.option("maximize") else 0.5
+
     def closure() -> Tensor:
         for parameter in walk.parameters:
             parameter.grad = None
         with torch.enable_grad():
-            loss = torch.stack([(parameter * (1 + walk.t % 3)).sum() for parameter in walk.parameters]).sum()
+            loss = torch.stack([sign * parameter.square().sum() for parameter in walk.parameters]).sum()
             loss.backward(create_graph=walk.subject.capabilities.needs_graph)
         if walk.subject.claimed("sparse_only"):
             for parameter in walk.parameters:
@@ -159,7 +167,7 @@ def step_cost(subject: Subject) -> None:
     in an optimizer that has loaded the state_dict. Counted, not timed: no tolerance. Exemption: `history`.
     """
     shape = min(subject.shapes, key=len)
-    walk = Walk(subject, shapes=[shape]).take(19)
+    walk = Walk(subject, shapes=[shape], gradient=_bowl(subject)).take(19)
     early = _cheapest(walk)
     loaded = _cheapest(walk.resumed())
     require(loaded <= early, f"a step takes {early} operations, and {loaded} after loading a state_dict at step {walk.t}")

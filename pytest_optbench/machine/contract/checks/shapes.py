@@ -20,6 +20,8 @@ from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.contract.walk import Script, Walk, initial
 
 Shape = tuple[int, ...]
+STEPS = 8
+"""A rectified method takes its first step after five."""
 
 
 @check(once=True, exempt=("sparse_only",))
@@ -27,7 +29,7 @@ def zero_dim(subject: Subject) -> None:
     """A parameter without dimensions moves and stays finite, or is refused at construction.
 
     Prevents: an index into a shape that is empty, a mean over no dimension, a matrix branch that takes whatever is not
-    a vector: temperatures and gates are such parameters. Criterion: 4 steps, beside a parameter of the usual shape:
+    a vector: temperatures and gates are such parameters. Criterion: 8 steps, beside a parameter of the usual shape:
     finite, and every tensor has moved. Where `no_ndim` lists 0, or the constructor refuses it, the constructor must
     raise a clear error (a message, and a type that is meant for it). No tolerance. Exemption: `sparse_only`, for such
     a gradient cannot be sparse.
@@ -44,7 +46,7 @@ def size_one(subject: Subject, shape: str) -> None:
     """Dimensions of size one are like any other.
 
     Prevents: a `squeeze` that takes a dimension too many, a variance over one entry, a factored second moment that
-    divides by zero. Criterion: for the shapes 1, 1x1, 1x5 and 5x1 (one verdict each), 4 steps are finite and move the
+    divides by zero. Criterion: for the shapes 1, 1x1, 1x5 and 5x1 (one verdict each), 8 steps are finite and move the
     tensor; or `no_ndim` lists the number of dimensions, and the constructor raises a clear error. No tolerance.
     """
     _moves(subject, _shape(shape))
@@ -59,7 +61,7 @@ def matrix_and_conv(subject: Subject, shape: str) -> None:
     """Tall and wide matrices and convolutions of two and three dimensions move and stay finite.
 
     Prevents: rows taken for columns, a transposed update, a reshape that works for squares only. Criterion: for the
-    shapes 7x3, 3x7, 4x3x3x3 and 3x2x2x2x2 (one verdict each), 4 steps are finite and move the tensor; or `no_ndim`
+    shapes 7x3, 3x7, 4x3x3x3 and 3x2x2x2x2 (one verdict each), 8 steps are finite and move the tensor; or `no_ndim`
     lists the number of dimensions, and the constructor raises a clear error. Five dimensions are tried where four are
     accepted. No tolerance.
     """
@@ -80,11 +82,11 @@ def _moves(subject: Subject, shape: Shape) -> None:
         return
     walk = Walk(subject, shapes=[shape, *subject.shapes[:1]])
     start = walk.values()
-    walk.take(4)
-    require_finite(walk.values(), when=f"after 4 steps with {what}")
+    walk.take(STEPS)
+    require_finite(walk.values(), when=f"after {STEPS} steps with {what}")
     for index, (old, new) in enumerate(zip(start, walk.values(), strict=True)):
         moved = not torch.equal(old, new)
-        require(moved, f"4 steps did not move tensor {index} {list(new.shape)}, which began as {old.flatten()[0]:.6g}")
+        require(moved, f"{STEPS} steps did not move tensor {index} {list(new.shape)}, which began as {old.flatten()[0]:.6g}")
 
 
 def _construction(subject: Subject, shape: Shape) -> Callable[[], object]:
@@ -106,21 +108,21 @@ def empty_parameter(subject: Subject, shape: str) -> None:
 
     Prevents: a mean over nothing that turns into NaN and spreads through a global norm, a division by the number of
     elements. Such parameters occur in sharded training and in models with a switched-off head. Criterion: with an
-    empty vector or matrix (one verdict each) beside an ordinary parameter, 3 steps raise nothing, the ordinary one is
+    empty vector or matrix (one verdict each) beside an ordinary parameter, 8 steps raise nothing, the ordinary one is
     finite and has moved, and `state_dict()` works. Under `no_empty` the constructor or a step must raise a clear error
     instead; where nothing is raised, the claim is out of date. No tolerance.
     """
     empty = _shape(shape)
 
     def taken() -> Walk:
-        return Walk(subject, shapes=[empty, *subject.shapes[:1]]).take(3)
+        return Walk(subject, shapes=[empty, *subject.shapes[:1]]).take(STEPS)
 
     if subject.claimed("no_empty"):
         require_refusal(taken, f"an empty parameter of shape {list(empty)}", claim="no_empty")
         return
     start = initial(subject, [empty, *subject.shapes[:1]])[1]
     walk = taken()
-    when = f"after 3 steps beside an empty parameter of shape {list(empty)}"
+    when = f"after {STEPS} steps beside an empty parameter of shape {list(empty)}"
     require_finite(walk.values()[1:], when=when)
     require(not torch.equal(walk.values()[1], start), f"{when}, the ordinary parameter has not moved")
     walk.optimizer.state_dict()
