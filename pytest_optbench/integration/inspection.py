@@ -12,7 +12,7 @@ import pytest
 from pytest_optbench.integration.execution import DODGES
 from pytest_optbench.integration.session import SESSION
 from pytest_optbench.integration.tracebacks import user_traceback
-from pytest_optbench.machine.contract.broken import ContractBroken
+from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable
 from pytest_optbench.machine.contract.plan import CheckCase
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.finding import Finding
@@ -39,6 +39,9 @@ def perform(case: CheckCase, item: pytest.Item) -> None:
     except ContractBroken as broken:
         findings[-1] = replace(finding, outcome="failed", sentence=str(broken))
         raise
+    except NotAvailable as missing:
+        del item.stash[FINDING]
+        pytest.skip(str(missing))
     except TimeLimitExceeded:
         sentence = f"not done after {seconds:g} seconds"
         findings[-1] = replace(finding, outcome="timeout", sentence=sentence)

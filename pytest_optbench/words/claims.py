@@ -60,7 +60,12 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
         "history": (FLAG, "state grows up to a horizon"),
         "low_precision_state": (FLAG, "state is kept in a lower precision"),
         "slots": (NUMBER, "state tensors per parameter, at most"),
-        "weight_decay": ((str,), "decoupled, l2, none or other"),
+        "weight_decay": (
+            (str,),
+            "decoupled, decoupled_after (the step), decoupled_lr_free, l2, none or other",
+        ),
+        "not_odd": (FLAG, "negated parameters and gradients do not give negated steps"),
+        "grad_scales": (NAMES, "scales of the gradients that it is made for; others are not tried"),
         "scale": ((str,), "invariant or linear in the scale of the gradients"),
         "step_bound": (NUMBER, "greatest step of an entry, in units of lr"),
         "const_step": (NUMBER, "size of the step on a constant gradient, in units of lr"),
@@ -72,7 +77,10 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
     }
 )
 
-_CHOICES = {"weight_decay": ("decoupled", "l2", "none", "other"), "scale": ("invariant", "linear")}
+_CHOICES = {
+    "weight_decay": ("decoupled", "decoupled_after", "decoupled_lr_free", "l2", "none", "other"),
+    "scale": ("invariant", "linear"),
+}
 
 CHECKS: tuple[str, ...] = (
     "moves_and_descends",
@@ -133,6 +141,9 @@ CHECKS: tuple[str, ...] = (
     "gradient_scale",
     "closed_form_step",
     "implementations_agree",
+    "compiled_step",
+    "device_agrees",
+    "processes_agree",
     "state_bounded",
     "no_leak",
     "step_counters",
@@ -182,6 +193,8 @@ def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: It
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             expected = " or ".join(kind.__name__ for kind in types)
             raise OptbenchError(f"{where}: claim {key!r} ({meaning}) is {value!r}; expected {expected}")
+        if key == "grad_scales" and not all(type(scale) in NUMBER and scale > 0 for scale in value):
+            raise OptbenchError(f"{where}: claim 'grad_scales' is {value!r}; expected positive numbers")
         dimensions = claims.get("no_ndim", ())
         if key == "no_ndim" and not set(map(repr, dimensions)) <= set("01234"):
             raise OptbenchError(f"{where}: claim 'no_ndim' is {value!r}; expected whole numbers from 0 to 4")

@@ -100,6 +100,7 @@ class Subject:
         except (TypeError, ValueError):
             parameters = []
         variadic = False
+        known = {parameter.name for parameter in parameters}
         for parameter in parameters:
             if parameter.kind is parameter.VAR_KEYWORD:
                 variadic = True
@@ -107,7 +108,7 @@ class Subject:
                 named[parameter.name] = parameter.default
         if variadic or not parameters:
             named = {**self.defaults, **named}
-        return {**named, **{name: value for name, value in self.options.items() if name in named or variadic}}
+        return {**named, **{name: value for name, value in self.options.items() if name in known or variadic}}
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:

@@ -7,20 +7,30 @@ from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
 from pytest_optbench.machine.contract.checks import (
+    bounds,
     closures,
     copies,
     decay,
     descent,
+    distributed,
+    dtypes,
     gradients,
     groups,
     hooks,
+    implementations,
     liveness,
+    memory,
     modes,
+    randomness,
     rates,
     restart,
     resume,
     scaling,
+    shapes,
+    sparse,
+    symmetries,
     update,
+    zeros,
 )
 from pytest_optbench.machine.contract.checks.exemptions import need_of
 
@@ -36,9 +46,19 @@ _FAMILIES: tuple[ModuleType, ...] = (
     liveness,
     rates,
     decay,
+    zeros,
+    shapes,
+    dtypes,
+    sparse,
+    randomness,
+    symmetries,
+    implementations,
     scaling,
+    memory,
+    bounds,
     hooks,
     modes,
+    distributed,
 )
 
 
