@@ -134,6 +134,8 @@ CHECKS: tuple[str, ...] = (
     "state_dict_is_pure",
     "conv_as_matrix",
     "orthogonal_update",
+    "parity",
+    "parity_of_options",
 )
 """Names of the contract's checks; `expected_failures` may list them beside tasks."""
 

@@ -6,9 +6,9 @@ import inspect
 from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
-from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, resume
+from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, parity, resume
 
-_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay)
+_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay, parity)
 
 
 def _of(module: ModuleType) -> list[Check]:
