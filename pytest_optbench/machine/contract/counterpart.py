@@ -12,14 +12,19 @@ from torch import Tensor
 from pytest_optbench.machine.contract.broken import ContractBroken, difference
 from pytest_optbench.machine.contract.reference import VARIANTS, Reference, accepted, defaults_of
 from pytest_optbench.machine.contract.subject import MATRICES, Subject
-from pytest_optbench.machine.contract.walk import Gradient, Walk
+from pytest_optbench.machine.contract.walk import Gradient, Walk, lowest_precision
 from pytest_optbench.machine.recipe import Recipe, declared
 from pytest_optbench.words.errors import OptbenchError
 
 Options = Mapping[str, Any]
 Groups = Sequence[tuple[Sequence[int], Options]]
 
-RELATIVE: Mapping[torch.dtype, float] = {torch.float64: 1e-9, torch.float32: 1e-3}
+RELATIVE: Mapping[torch.dtype, float] = {
+    torch.float64: 1e-9,
+    torch.float32: 1e-4,
+    torch.float16: 3e-2,
+    torch.bfloat16: 1e-1,
+}
 """The tolerance by dtype; the check's docstring says where it comes from."""
 _ROUNDINGS = 4
 """Roundings of the parameter itself in one step of either trajectory: the decay and the step."""
@@ -43,11 +48,6 @@ class Counterpart:
         """Shapes that both accept."""
         shapes = tuple(shape for shape in self.mine.shapes if self.theirs.accepts(len(shape)))
         return MATRICES if {len(shape) for shape in shapes} <= {2} else shapes
-
-    @property
-    def relative(self) -> float:
-        """What the trajectories may differ by, in units of the longest way that an entry of the tensor has come."""
-        return RELATIVE[torch.float32 if self.mine.claimed("low_precision_state") else self.mine.dtype]
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class Lockstep:
             (mine, _), (theirs, _) = made
             if isinstance(mine, (float, Tensor)) and isinstance(theirs, (float, Tensor)):
                 gap = abs(float(mine) - float(theirs))
-                if not gap <= self.pair.relative * abs(float(theirs)):
+                if not gap <= self.relative * abs(float(theirs)):
                     raise ContractBroken(
                         f"step {self.walks[0].t} returned {float(mine):.9g}, expected {float(theirs):.9g}; {self._with}"
                     )
@@ -169,9 +169,16 @@ class Lockstep:
         if self.walks:
             self.compare(f"after step {self.walks[0].t}, as evaluations see them")
 
+    @property
+    def relative(self) -> float:
+        """What the trajectories may differ by, in units of the longest way that an entry of the tensor has come: as in
+        the lowest precision that one of the two keeps its state in."""
+        kept = [lowest_precision(walk.optimizer.state, self.pair.mine.dtype) for walk in self.walks]
+        return max(RELATIVE[one] for one in kept)
+
     def compare(self, when: str) -> None:
         mine, theirs = self.walks
-        dtype, relative = self.pair.mine.dtype, self.pair.relative
+        dtype, relative = self.pair.mine.dtype, self.relative
         for index, (found, expected) in enumerate(zip(mine.values(), theirs.values(), strict=True)):
             if not expected.numel():
                 continue
