@@ -158,6 +158,8 @@ CHECKS: tuple[str, ...] = (
     "conv_as_matrix",
     "orthogonal_update",
     "claim_is_needed",
+    "parity",
+    "parity_of_options",
 )
 """Names of the contract's checks; `expected_failures` may list them beside tasks."""
 

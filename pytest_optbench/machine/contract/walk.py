@@ -221,6 +221,15 @@ def initial(subject: Subject, shapes: Sequence[tuple[int, ...]] | None = None) -
     ]
 
 
+def lowest_precision(state: Any, dtype: torch.dtype) -> torch.dtype:
+    """The lowest of a dtype and those of the fractions in a state; a counter is exact in any."""
+    found = [dtype]
+    for tensor in tensors_of(state):
+        if tensor.is_floating_point() and bool((tensor.detach() != tensor.detach().round()).any()):
+            found.append(tensor.dtype)
+    return max(found, key=lambda one: torch.finfo(one).eps)
+
+
 def tensors_of(state: Any) -> list[Tensor]:
     """All tensors in a state, however deeply nested, in a fixed order."""
     if isinstance(state, Tensor):

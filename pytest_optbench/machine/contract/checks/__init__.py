@@ -21,6 +21,7 @@ from pytest_optbench.machine.contract.checks import (
     liveness,
     memory,
     modes,
+    parity,
     randomness,
     rates,
     restart,
@@ -59,6 +60,7 @@ _FAMILIES: tuple[ModuleType, ...] = (
     hooks,
     modes,
     distributed,
+    parity,
 )
 
 

@@ -38,9 +38,7 @@ def bf16(subject: Subject) -> None:
     search decides on roundings) only dtype and finiteness are looked at.
     """
     if subject.claimed("no_bf16"):
-        require_refusal(
-            lambda: Walk(subject.in_dtype(torch.bfloat16)).take(6), "bfloat16 parameters", claim="no_bf16"
-        )
+        require_refusal(lambda: Walk(subject.in_dtype(torch.bfloat16)).take(6), "bfloat16 parameters", claim="no_bf16")
         return
     _follows(subject, torch.bfloat16, 0.06)
 
@@ -227,9 +225,7 @@ def complex_(subject: Subject) -> None:
     require_close(found, pair.values(), rtol=rtol, atol=atol, when=when)
 
 
-def _turns_along(
-    subject: Subject, reals: Sequence[Tensor], plain: Sequence[Tensor], rtol: float, atol: float
-) -> bool:
+def _turns_along(subject: Subject, reals: Sequence[Tensor], plain: Sequence[Tensor], rtol: float, atol: float) -> bool:
     """Do the same 12 steps, turned by an angle, come of parameters and gradients turned by it?"""
     turn = torch.polar(torch.tensor(1.0, dtype=subject.dtype), torch.tensor(0.7, dtype=subject.dtype))
     turn = turn.to(subject.device)
@@ -294,7 +290,9 @@ def step_counters(subject: Subject) -> None:
         for _ in range(3):
             seen.append(_numbers(walk.take(1)))
         counters = [
-            key for key in seen[0] if all(b.get(key, 0.0) - a.get(key, 0.0) == 1 for a, b in zip(seen, seen[1:], strict=False))
+            key
+            for key in seen[0]
+            if all(b.get(key, 0.0) - a.get(key, 0.0) == 1 for a, b in zip(seen, seen[1:], strict=False))
         ]
         if not counters:
             return
@@ -302,13 +300,17 @@ def step_counters(subject: Subject) -> None:
         after = _numbers(walk.take(20))
         _advanced(counters, before, after, "from step 280 to step 300")
         other = walk.resumed()
-        _advanced(counters, after, _numbers(other.take(20)), "from step 300 to step 320, resumed at 300 from a state_dict,")
+        _advanced(
+            counters, after, _numbers(other.take(20)), "from step 300 to step 320, resumed at 300 from a state_dict,"
+        )
 
 
 def _advanced(counters: Sequence[str], before: Mapping[str, float], after: Mapping[str, float], when: str) -> None:
     for key in counters:
         found = after.get(key, float("nan")) - before[key]
-        require(found == 20, f"{when} the counter {key} went from {before[key]:g} to {after.get(key)}; expected 20 more")
+        require(
+            found == 20, f"{when} the counter {key} went from {before[key]:g} to {after.get(key)}; expected 20 more"
+        )
 
 
 def _numbers(walk: Walk) -> dict[str, float]:

@@ -12,7 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable, refused, require, require_close, require_finite
+from pytest_optbench.machine.contract.broken import (
+    ContractBroken,
+    NotAvailable,
+    refused,
+    require,
+    require_close,
+    require_finite,
+)
 from pytest_optbench.machine.contract.check import check
 from pytest_optbench.machine.contract.subject import VARIANTS, Subject
 from pytest_optbench.machine.contract.walk import Script, Walk, initial
@@ -113,9 +120,7 @@ def _led(subject: Subject, options: Mapping[str, Any], *, frozen: bool = False) 
         if t == 4:
             for group in walk.groups:
                 lr = group.get("lr")
-                if isinstance(lr, Tensor):
-                    group["lr"] = lr * 0.5
-                elif lr is not None:
+                if isinstance(lr, Tensor) or lr is not None:
                     group["lr"] = lr * 0.5
         walk.step()
     return walk

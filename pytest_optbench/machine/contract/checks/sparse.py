@@ -44,7 +44,10 @@ def _sparse(subject: Subject) -> None:
         _lazily(subject)
         return
     taken: list[Walk] = []
-    if refused(lambda: taken.append(Walk(subject, shapes=[SHAPE], gradient=_Rows(subject)).take(len(ROWS))), "a sparse gradient"):
+    if refused(
+        lambda: taken.append(Walk(subject, shapes=[SHAPE], gradient=_Rows(subject)).take(len(ROWS))),
+        "a sparse gradient",
+    ):
         return
     rows = _Rows(subject)
     dense = Walk(subject, shapes=[SHAPE], gradient=lambda t, index, p: rows(t, index, p).to_dense()).take(len(ROWS))
