@@ -40,7 +40,7 @@ def perform(case: CheckCase, item: pytest.Item) -> None:
         findings[-1] = replace(finding, outcome="failed", sentence=str(broken))
         raise
     except NotAvailable as missing:
-        del item.stash[FINDING]
+        findings.pop()
         pytest.skip(str(missing))
     except TimeLimitExceeded:
         sentence = f"not done after {seconds:g} seconds"
