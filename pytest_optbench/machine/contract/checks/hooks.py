@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch.optim import Optimizer
@@ -19,8 +21,9 @@ def hooks(subject: Subject) -> None:
     Prevents: an optimizer that does not call the base class's constructor, or wraps another and runs hooks twice, so
     that whatever counts steps by hooks (profilers, averaging of weights) counts wrong. Criterion: `isinstance`; repr
     holds the class's name; `defaults` is a dict; in each of 2 steps, two pre-hooks run once each in the order of their
-    registration and see the old parameters, then two post-hooks, which see the new ones. A class whose `step` overrides
-    that of another optimizer may run them more than once: torch wraps both.
+    registration and see the old parameters, then two post-hooks, which see the new ones. Where one optimizer's `step`
+    calls that of its base class, torch runs the hooks in both as soon as the base class has been used by itself; that
+    is not held against it.
     """
     walk = Walk(subject)
     optimizer = walk.optimizer
@@ -43,15 +46,31 @@ def hooks(subject: Subject) -> None:
     for word in ("post 1", "post 2"):
         optimizer.register_step_post_hook(note(word))
     expected = ["pre 1", "pre 2", "post 1", "post 2"]
-    nested = sum("step" in vars(base) for base in kind.__mro__ if issubclass(base, Optimizer)) > 2
     for _ in range(2):
         seen.clear()
         old = walk.values()
-        walk.step()
-        once = list(dict.fromkeys(seen)) if nested else seen
-        require(once == expected, f"in step {walk.t} the hooks ran as {seen or 'none'}; expected {expected}")
+        with _base_classes_unused(kind):
+            walk.step()
+        require(seen == expected, f"in step {walk.t} the hooks ran as {seen or 'none'}; expected {expected}")
         require_equal(found["pre 1"], old, when=f"when the pre-hooks of step {walk.t} ran")
         require_equal(found["post 2"], walk.values(), when=f"when the post-hooks of step {walk.t} ran")
+
+
+@contextmanager
+def _base_classes_unused(kind: type) -> Iterator[None]:
+    """Take off the wrappers that torch has put around the `step` of base classes, as if none had ever been built."""
+    wrapped = {
+        base: vars(base)["step"] for base in kind.__mro__[1:] if getattr(vars(base).get("step"), "hooked", False)
+    }
+    if "step" not in vars(kind):
+        wrapped.pop(next((base for base in kind.__mro__ if "step" in vars(base)), kind), None)
+    try:
+        for base, step in wrapped.items():
+            base.step = step.__wrapped__  # type: ignore[attr-defined]
+        yield
+    finally:
+        for base, step in wrapped.items():
+            base.step = step  # type: ignore[attr-defined]
 
 
 @check(once=True)

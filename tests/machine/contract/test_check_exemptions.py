@@ -1,0 +1,44 @@
+"""The check of exemptions: a claim that nothing needs is out of date."""
+
+from __future__ import annotations
+
+import pytest
+from life_cycle import Sound, cases, sentence, verdicts
+
+
+class OneCounter(Sound):
+    def step(self, closure=None):
+        self.t = getattr(self, "t", 0) + 1
+        return super().step(closure)
+
+    def update(self, p, g, group, state):
+        super().update(p, g / self.t, group, state)
+
+
+def test_a_claim_that_a_check_needs_is_kept():
+    assert verdicts(OneCounter, "claim_is_needed", claims={"global_step": True}) == {"global_step": ""}
+
+
+@pytest.mark.parametrize("claim", ["global_step", "couples_params", "lr_nonlinear", "moves_at_lr0"])
+def test_a_claim_that_no_check_needs_is_out_of_date(claim):
+    found = sentence(Sound, "claim_is_needed", claims={claim: True})
+    assert found.startswith(f"the claim {claim!r} is out of date: every check that it concerns passes without it (")
+
+
+def test_a_configuration_may_need_it():
+    class Momentum(OneCounter):
+        def __init__(self, params, lr=0.1, *, counting=False):
+            super().__init__(params, lr)
+            self.counting = counting
+
+        def update(self, p, g, group, state):
+            (super().update if self.counting else super(OneCounter, self).update)(p, g, group, state)
+
+    claims = {"global_step": True}
+    assert sentence(Momentum, "claim_is_needed", claims=claims) != ""
+    assert sentence(Momentum, "claim_is_needed", claims=claims, counting={"counting": True}) == ""
+
+
+def test_claims_that_exempt_from_nothing_are_left_alone():
+    claims = {"needs_closure": False, "weight_decay": "l2", "family": "sgd_like", "global_step": False}
+    assert cases(Sound, "claim_is_needed", claims=claims) == []
