@@ -7,8 +7,23 @@ from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
 from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, resume
+from pytest_optbench.machine.contract.families import (
+    adagrad_like,
+    adam_like,
+    lion_like,
+    matrix_orthogonal,
+    sgd_like,
+    sign_like,
+)
 
-_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay)
+_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay) + (
+    adam_like,
+    sgd_like,
+    sign_like,
+    lion_like,
+    adagrad_like,
+    matrix_orthogonal,
+)
 
 
 def _of(module: ModuleType) -> list[Check]:
