@@ -76,4 +76,3 @@ def _require_path(
         ]
         kind = "a constant gradient" if after is None else f"ones after a gradient of {magnitudes[0]:g}"
         require_close(float64(walk.values()), place, rtol=rtol, when=f"after step {t + 1} along {kind}")
-

@@ -168,9 +168,7 @@ def adam_eps(subject: Subject) -> None:
     two steps along a constant gradient both have that size. Tolerance: that of adam_first_step. Exemption: `eps_other`.
     """
     sizes = (0.1, 1.0, 10.0)
-    walk = Walk(
-        subject, start=origin(subject), gradient=constant(subject, sizes), options=neutral(subject, eps=0.5)
-    )
+    walk = Walk(subject, start=origin(subject), gradient=constant(subject, sizes), options=neutral(subject, eps=0.5))
     for steps in (1, 2):
         walk.step()
         expected = []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require
+from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.check import Applies, all_of, check
 from pytest_optbench.machine.contract.families.closed_form import downhill, float64, neutral, of_family, only, origin
 from pytest_optbench.machine.contract.subject import Subject
@@ -26,7 +26,9 @@ def _betas(subject: Subject) -> tuple[float, float]:
 
 def _two_rates(*known: str) -> Applies:
     def plain(subject: Subject) -> bool:
-        return min(_betas(subject)) > 0 and max(_betas(subject)) < 1 and only(subject, "betas", "beta1", "beta2", *known)
+        return (
+            min(_betas(subject)) > 0 and max(_betas(subject)) < 1 and only(subject, "betas", "beta1", "beta2", *known)
+        )
 
     return plain
 
@@ -66,12 +68,13 @@ def _require_turn(subject: Subject, threshold: float, *, after: int) -> None:
             moves = (new - old).sign() * downhill(subject)
             expected = torch.ones_like(moves) if step < after + 2 else _sides(moves)
             wrong = moves != expected
-            place = tuple(wrong.nonzero()[0].tolist()) if bool(wrong.any()) else ()
+            if not bool(wrong.any()):
+                continue
+            place = tuple(wrong.nonzero()[0].tolist())
             kind = "a zero gradient" if step < after + 2 else f"a gradient of {-threshold:.6g} x 0.98 and x 1.02"
-            require(
-                not bool(wrong.any()),
+            raise ContractBroken(
                 f"in step {step}, along {kind} after a first one of 1, entry {list(place)} of tensor {index} moved "
-                f"{_way(moves, place)}, expected {_way(expected, place)} ({int(wrong.sum())} entries are wrong)",
+                f"{_way(moves, place)}, expected {_way(expected, place)} ({int(wrong.sum())} entries are wrong)"
             )
 
 
@@ -87,7 +90,7 @@ def _turning(threshold: float, after: int) -> Gradient:
             return torch.ones_like(parameter)
         if t <= after:
             return torch.zeros_like(parameter)
-        return -threshold * (1 - 0.02 * _sides(parameter)).to(parameter.dtype)
+        return (-threshold * (1 - 0.02 * _sides(parameter))).to(parameter.dtype)
 
     return script
 

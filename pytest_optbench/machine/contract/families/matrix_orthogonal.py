@@ -122,7 +122,10 @@ def orthogonal_equivariance(subject: Subject) -> None:
     """
     gradients = [_matrix(subject, shape, *shape) for shape in _SHAPES]
     turns = [
-        [torch.linalg.qr(normal(subject.seed, "turn", shape, side, shape=(size, size)))[0] for side, size in enumerate(shape)]
+        [
+            torch.linalg.qr(normal(subject.seed, "turn", shape, side, shape=(size, size)))[0]
+            for side, size in enumerate(shape)
+        ]
         for shape in _SHAPES
     ]
     plain = _moved(subject, gradients, 3)

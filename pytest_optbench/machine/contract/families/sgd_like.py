@@ -27,12 +27,12 @@ _MAGNITUDES = (0.25, 1.0, 8.0)
 
 
 def _plain(subject: Subject) -> bool:
-    return only(subject, "momentum", "dampening", "nesterov")
+    return only(subject, "momentum", "beta", "dampening", "nesterov")
 
 
 def _path(subject: Subject, steps: int, *, ongoing: bool, undampened: bool) -> list[float]:
     """The path after each step, in units of lr, along gradients of one (or one and then zeros)."""
-    momentum = float(subject.option("momentum", 0.0))
+    momentum = float(subject.option("momentum", subject.option("beta", 0.0)))
     stated = subject.option("dampening", 0.0)
     dampening = momentum if stated is True else float(stated)
     velocity, place, path = 0.0, 0.0, []
@@ -108,7 +108,9 @@ def sgd_superposition(subject: Subject) -> None:
     ends = []
     for first, second in ((1.0, 0.0), (0.0, 100.0), (1.0, 100.0)):
         script = _mixture(subject, first, second)
-        ends.append(float64(Walk(subject, start=origin(subject), gradient=script, options=neutral(subject)).take(6).values()))
+        ends.append(
+            float64(Walk(subject, start=origin(subject), gradient=script, options=neutral(subject)).take(6).values())
+        )
     for index, (one, other, both) in enumerate(zip(*ends, strict=True)):
         atol = rounding(subject, 48) * float(other.abs().max())
         when = f"after 6 steps along the sum of two sequences of gradients (of parameter {index})"
@@ -148,9 +150,9 @@ def sgd_rotation(subject: Subject) -> None:
         return rotated(_fixed(subject, t, shape, parameter)).to(parameter.dtype)
 
     plain = Walk(subject, start=start, gradient=script, options=neutral(subject)).take(6).values()
-    other = Walk(
-        subject, start=[rotated(start[0]).to(subject.dtype)], gradient=turned, options=neutral(subject)
-    ).take(6)
+    other = Walk(subject, start=[rotated(start[0]).to(subject.dtype)], gradient=turned, options=neutral(subject)).take(
+        6
+    )
     expected = rotated(plain[0])
     atol = rounding(subject, 40) * float(expected.abs().max() + 6 * 4 * (subject.lr or 0.0))
     require_close(float64(other.values()), [expected], rtol=0.0, atol=atol, when="after 6 steps, all rotated")

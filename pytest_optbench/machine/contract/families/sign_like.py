@@ -80,5 +80,3 @@ def sign_scale_invariance(subject: Subject) -> None:
     for scale in (2.0**-20, 2.0**20):
         walk = Walk(subject, gradient=Script(subject.seed, scale=scale), options=options).take(8)
         require_equal(walk.values(), unscaled, when=f"after 8 steps with gradients scaled by {scale:g}")
-
-
