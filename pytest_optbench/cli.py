@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import sys
 from collections.abc import Sequence
@@ -19,8 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        command = {"tasks": _tasks, "columns": _columns, "calibrate": _calibrate, "admit": _admit}[options.command]
-        return command(options)
+        commands = {
+            "tasks": _tasks,
+            "columns": _columns,
+            "claims": _claims,
+            "calibrate": _calibrate,
+            "admit": _admit,
+        }
+        return commands[options.command](options)
     except OptbenchError as error:
         sys.stderr.write(f"optbench: {error}\n")
         return 2
@@ -34,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
     tasks.add_argument("--module", action="append", default=[], help="also list the tasks of this module; repeatable")
     commands.add_parser("columns", help="document the columns of the runs table")
+    claims = commands.add_parser("claims", help="print the table of an optimizer, with the claims that hold, to paste")
+    claims.add_argument("optimizer", help='"module:Class" or "module:Class(lr=0.1)"; values are written as in TOML')
     calibrate = commands.add_parser("calibrate", help="find targets, budgets and the reference table by the protocol")
     calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
     calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
@@ -73,6 +82,18 @@ def _columns(options: argparse.Namespace) -> int:
 
     for name, kind, unit, text in column_documentation():
         sys.stdout.write(f"{name:22} {kind:13} {text}{f' [{unit}]' if unit else ''}\n")
+    return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.contract.profile import profile  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.loading import load_recipe  # noqa: PLC0415 - imports torch
+    from pytest_optbench.words.declaration import parse_option  # noqa: PLC0415 - with the other lazy ones
+
+    declaration = parse_option(options.optimizer, option="optbench claims")
+    with contextlib.redirect_stdout(sys.stderr):  # of what an optimizer prints
+        text = profile(load_recipe(declaration, root=Path.cwd(), tasks=()), path=str(declaration.optimizer))
+    sys.stdout.write(text)
     return 0
 
 

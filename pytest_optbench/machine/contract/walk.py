@@ -134,7 +134,7 @@ class Walk:
 
     def loss(self) -> Tensor:
         """A scalar for a closure to return: half the sum of squares of the parameters, in float64."""
-        squares = [parameter.detach().to(torch.float64).square().sum() for parameter in self.parameters]
+        squares = [parameter.detach().abs().to(torch.float64).square().sum() for parameter in self.parameters]
         return 0.5 * torch.stack(squares).sum()
 
     def clear(self) -> None:

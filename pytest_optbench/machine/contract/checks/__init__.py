@@ -7,31 +7,9 @@ from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
 from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, resume, symmetric
-from pytest_optbench.machine.contract.families import (
-    adagrad_like,
-    adam_like,
-    kronecker_preconditioned,
-    lion_like,
-    matrix_orthogonal,
-    parameter_free,
-    scale_adaptive,
-    schedule_free,
-    sgd_like,
-    sign_like,
-)
+from pytest_optbench.machine.contract.families import MEMBERS
 
-_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay, symmetric) + (
-    adam_like,
-    sgd_like,
-    sign_like,
-    lion_like,
-    adagrad_like,
-    matrix_orthogonal,
-    kronecker_preconditioned,
-    schedule_free,
-    scale_adaptive,
-    parameter_free,
-)
+_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay, symmetric, *MEMBERS)
 
 
 def _of(module: ModuleType) -> list[Check]:

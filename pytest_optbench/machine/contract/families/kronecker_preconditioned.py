@@ -85,8 +85,8 @@ def kronecker_equivariance(subject: Subject) -> None:
     """Gradients that are rotated from the left and from the right give rotated steps.
 
     Prevents: a preconditioner that sees one side only, is transposed, keeps its diagonal, or is applied in another
-    basis than it was computed in. Both sides of a full preconditioner turn with the gradient, and Adam in its eigenbasis
-    does not see the turn. Criterion: 4 steps from zero along seeded normal gradients of 4x4 and 3x3, the
+    basis than it was computed in. Both sides of a full preconditioner turn with the gradient, and Adam in its
+    eigenbasis does not see the turn. Criterion: 4 steps from zero along seeded normal gradients of 4x4 and 3x3, the
     preconditioner refreshed at every step where there is an interval; plain and rotated on both sides by seeded
     orthogonal matrices, each step differs by less than 5 % of its norm. Roots and eigenbases of matrices with a
     condition of up to 1e6 lose five digits of float32; a one-sided or diagonal one is off by a third and more.
@@ -109,7 +109,8 @@ def kronecker_full_matrix(subject: Subject) -> None:
     Prevents: a preconditioner that keeps its diagonal only, or is applied in another basis than its own. Criterion: for
     a row of 1x6, where the full-matrix forms of Adagrad and Adam keep the direction, the first 4 moving steps have a
     cosine above 0.99 to the negative gradient; eps is 1e-3 where it is an option, for Adam in an eigenbasis blows the
-    rounding in the empty directions up to full steps otherwise. A per-entry method has the direction of the signs: 0.74.
+    rounding in the empty directions up to full steps otherwise. A per-entry method has the direction of the signs:
+    0.74.
     """
     gradient = torch.tensor([[3.0, -1.0, 0.5, 0.25, 2.0, -0.125]], dtype=torch.float64)
     sign = -1.0 if subject.option("maximize") else 1.0
@@ -137,16 +138,17 @@ def kronecker_whitens(subject: Subject) -> None:
 
     Prevents: a preconditioner that is computed and not applied, or has the wrong sign or order of its root. Criterion:
     4x4 gradients whose rows, in a rotated basis, are of the size 1, 1, 0.01 and 0.01: over the last 6 of 12 steps the
-    moves in those directions differ by less than a factor of 30; the preconditioner is refreshed at every step from
-    the first one where that is an option, and dimensions are not merged. Two-sided Shampoo takes the root of the ratio, 10, and SOAP evens it out,
-    gradient descent keeps it at 100, and a per-entry method mixes the directions: it is not below 0.2 either.
+    moves in those directions differ by less than a factor of 30; the preconditioner is refreshed at every step from the
+    first one where that is an option, and dimensions are not merged. Two-sided Shampoo takes the root of the ratio, 10,
+    and SOAP evens it out, gradient descent keeps it at 100, and a per-entry method mixes the directions: it is not
+    below 0.2 either.
     """
     turn = torch.linalg.qr(normal(subject.seed, "basis", shape=(4, 4)))[0]
     sizes = torch.tensor([1.0, 1.0, 0.01, 0.01], dtype=torch.float64)
     sign = -1.0 if subject.option("maximize") else 1.0
 
     def script(t: int, index: int, parameter: Tensor) -> Tensor:
-        gradient = turn @ (sizes[:, None] * normal(subject.seed, "rows", t, shape=(4, 4)))
+        gradient: Tensor = turn @ (sizes[:, None] * normal(subject.seed, "rows", t, shape=(4, 4)))
         return (sign * gradient).to(dtype=parameter.dtype, device=parameter.device)
 
     options = neutral(subject, **_at_once(subject))

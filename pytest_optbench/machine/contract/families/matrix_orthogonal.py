@@ -27,7 +27,8 @@ def _matrix(subject: Subject, key: object, rows: int, columns: int) -> Tensor:
     rank = min(rows, columns)
     left = torch.linalg.qr(normal(subject.seed, "left", key, shape=(rows, rank)))[0]
     right = torch.linalg.qr(normal(subject.seed, "right", key, shape=(columns, rank)))[0]
-    return (left * torch.linspace(1.0, 0.125, rank, dtype=torch.float64)) @ right.T
+    product: Tensor = (left * torch.linspace(1.0, 0.125, rank, dtype=torch.float64)) @ right.T
+    return product
 
 
 def _moved(subject: Subject, gradients: list[Tensor], steps: int = 1) -> list[Tensor]:

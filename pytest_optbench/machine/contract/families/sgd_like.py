@@ -141,7 +141,8 @@ def sgd_rotation(subject: Subject) -> None:
     start = initial(subject, [shape])
 
     def rotated(values: Tensor) -> Tensor:
-        return (turn @ values.to(torch.float64).flatten()).reshape(shape)
+        product: Tensor = turn @ values.to(torch.float64).flatten()
+        return product.reshape(shape)
 
     def script(t: int, index: int, parameter: Tensor) -> Tensor:
         return _fixed(subject, t, shape, parameter).to(parameter.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from pytest_optbench.machine.contract.broken import require, require_close, require_equal
 from pytest_optbench.machine.contract.check import Applies, check
 from pytest_optbench.machine.contract.families.closed_form import (
