@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -58,8 +58,8 @@ def observed(subject: Subject) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if subject.capabilities.needs_closure:
         return found
-    if not subject.family and "family" not in subject.claims:
-        found.update({"family": family for family in _families(subject)})
+    if not subject.family and "family" not in subject.claims and (family := _family(subject)):
+        found["family"] = family
     for claim, values, check in _OTHERS:
         if claim in subject.claims or check not in CHECKS:
             continue
@@ -78,8 +78,8 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _families(subject: Subject) -> Iterator[str]:
-    """The first family all of whose checks hold, or none."""
+def _family(subject: Subject) -> str:
+    """The first family all of whose checks hold; empty for none."""
     bare = {name for name, check in CHECKS.items() if _applies(check, subject)}
     for family, characteristic in CHARACTERISTIC.items():
         claiming = _claiming(subject, family=family)
@@ -87,8 +87,8 @@ def _families(subject: Subject) -> Iterator[str]:
         if characteristic in added:
             first = sorted(added, key=lambda name: name != characteristic)
             if _holds(claiming, [CHECKS[name] for name in first]):
-                yield family
-                return
+                return family
+    return ""
 
 
 def _claiming(subject: Subject, **claims: Any) -> Subject:

@@ -7,9 +7,16 @@ from torch import Tensor
 
 from pytest_optbench.machine.contract.broken import require, require_close
 from pytest_optbench.machine.contract.check import check, claims
-from pytest_optbench.machine.contract.families.closed_form import constant, float64, neutral, origin, rounding
+from pytest_optbench.machine.contract.families.closed_form import (
+    clear_of_zero,
+    constant,
+    float64,
+    neutral,
+    origin,
+    rounding,
+)
 from pytest_optbench.machine.contract.subject import Subject
-from pytest_optbench.machine.contract.walk import Gradient, Script, Walk, initial
+from pytest_optbench.machine.contract.walk import Script, Walk, initial
 
 
 @check(applies=claims("elementwise"))
@@ -107,8 +114,7 @@ def gradient_scale(subject: Subject) -> None:
 
 
 def _path(subject: Subject, scale: float) -> list[Tensor]:
-    script: Gradient = Script(subject.seed, scale=scale, slope=0.0)
-    walk = Walk(subject, gradient=script, options=neutral(subject))
+    walk = Walk(subject, gradient=clear_of_zero(subject, scale), options=neutral(subject))
     before = float64(walk.values())
     walk.take(8)
     return [new - old for new, old in zip(float64(walk.values()), before, strict=True)]

@@ -11,6 +11,7 @@ from torch import Tensor
 from pytest_optbench.machine.contract.broken import require_close
 from pytest_optbench.machine.contract.check import all_of, check
 from pytest_optbench.machine.contract.families.closed_form import (
+    clear_of_zero,
     constant,
     downhill,
     float64,
@@ -25,7 +26,7 @@ from pytest_optbench.machine.contract.families.closed_form import (
     small_eps,
 )
 from pytest_optbench.machine.contract.subject import Subject
-from pytest_optbench.machine.contract.walk import Script, Walk
+from pytest_optbench.machine.contract.walk import Walk
 
 _FAMILY = of_family("adam_like")
 _MAGNITUDES = (1e-3, 1.0, 1e3)
@@ -143,17 +144,17 @@ def adam_loss_scale(subject: Subject) -> None:
     """A loss that is scaled up or down leads Adam along the same path.
 
     Prevents: a moment that is not squared or not rooted, a floor or a clip on gradients or moments, eps in the wrong
-    unit: tuned learning rates then depend on the units of the loss. Criterion: 10 steps with gradients scaled by 2^-13
-    and by 2^10 stay on the path of the unscaled ones. Powers of two scale without rounding, so that eps alone, 1e-12
-    by option, makes a difference: the path may be off by lr t times eps / (0.01 x scale) and roundings. Where eps is no
-    option, it is scaled up only.
+    unit: tuned learning rates then depend on the units of the loss. Criterion: 10 steps along seeded normal gradients
+    of at least 0.1, scaled by 2^-13 and by 2^10, stay on the path of the unscaled ones. Powers of two scale without
+    rounding, so that eps alone, 1e-12 by option, makes a difference: a step may be off by 2 lr eps / (0.1 x scale),
+    for no step of ten is longer than 2 lr, and by roundings. Where eps is no option, it is scaled up only.
     """
     options = neutral(subject, **small_eps(subject))
-    unscaled = Walk(subject, gradient=Script(subject.seed), options=options).take(10).values()
+    unscaled = Walk(subject, gradient=clear_of_zero(subject, 1.0), options=options).take(10).values()
     for scale in (2.0**-13, 2.0**10) if "eps" in options else (2.0**10,):
-        walk = Walk(subject, gradient=Script(subject.seed, scale=scale), options=options).take(10)
-        eps = 1e-12 / min(scale, 1.0) if "eps" in options else 1e-8
-        atol = 10 * (subject.lr or 0.0) * (eps / 0.01 + rounding(subject, 100))
+        walk = Walk(subject, gradient=clear_of_zero(subject, scale), options=options).take(10)
+        eps = 1e-12 if "eps" in options else 1e-8
+        atol = 10 * (subject.lr or 0.0) * (2 * eps / (0.1 * min(scale, 1.0)) + rounding(subject, 100))
         rtol = rounding(subject, 10)
         when = f"after 10 steps with gradients scaled by {scale:g}"
         require_close(walk.values(), unscaled, rtol=rtol, atol=atol, when=when)

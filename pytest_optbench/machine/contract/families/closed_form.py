@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pytest_optbench.machine.contract.check import Applies
 from pytest_optbench.machine.contract.subject import VARIANTS, Subject
-from pytest_optbench.machine.contract.walk import Gradient
+from pytest_optbench.machine.contract.walk import Gradient, normal
 
 INDIFFERENT = (*VARIANTS, "lr", "weight_decay", "decoupled_weight_decay", "maximize", "eps", "dtype", "device")
 """Options that every family knows what to make of."""
@@ -73,6 +73,16 @@ def impulse(subject: Subject, magnitudes: Sequence[float] = (1.0,), *, after: fl
     def script(t: int, index: int, parameter: Tensor) -> Tensor:
         first = pattern(subject, index, parameter.shape, magnitudes)
         return (first if t == 0 else after * first.sign()).to(parameter.dtype)
+
+    return script
+
+
+def clear_of_zero(subject: Subject, scale: float) -> Gradient:
+    """Seeded normal gradients, each 0.1 farther from zero, times the scale: none that an eps could be beside."""
+
+    def script(t: int, index: int, parameter: Tensor) -> Tensor:
+        draw = normal(subject.seed, "gradient", t, index, shape=tuple(parameter.shape))
+        return (scale * (draw + 0.1 * draw.sign())).to(dtype=parameter.dtype, device=parameter.device)
 
     return script
 
