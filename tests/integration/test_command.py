@@ -45,9 +45,21 @@ def test_columns_documents_every_column(capsys: pytest.CaptureFixture[str]) -> N
     assert all(len(line.split()) > 3 for line in lines)
 
 
+def test_claims_prints_a_table_to_paste(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output(capsys, "claims", "torch.optim:SGD(lr=0.1, momentum=0.9)")
+    assert lines[:4] == [
+        "[tool.optbench.optimizers.SGD]",
+        'class = "torch.optim:SGD"',
+        "hyperparameters = { lr = 0.1, momentum = 0.9 }",
+        'family = "sgd_like"',
+    ]
+    assert 'scale = "linear"' in lines[4]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
+        (["claims", "torch.optim:Sgd"], "module 'torch.optim' has no 'Sgd'"),
         (["tasks", "rosenbrok2"], "no task or tag is called 'rosenbrok2'; did you mean 'rosenbrock2'?"),
         (["tasks", "convex and"], "expected a task or a tag, found 'the end'"),
         (["tasks", "--module", "nowhere_at_all"], "no module named 'nowhere_at_all'"),

@@ -25,12 +25,12 @@ def subject_of(optimizer, **keywords):
     return Subject(recipe, declared(recipe))
 
 
-def verdicts(optimizer, *, module="families", **keywords):
-    """The sentence of each case of the checks whose module's name has `module` in it."""
+def verdicts(optimizer, *, module="families", only="", **keywords):
+    """The sentence of each case of the checks whose module's name has `module` in it, or of one of them."""
     recipe = recipe_of(optimizer, **keywords)
     found = {}
     for case in plan(recipe, declared(recipe)):
-        if module in case.check.test.__module__:
+        if module in case.check.test.__module__ and only in ("", case.check.name):
             found[case.name] = ""
             try:
                 case.run()
