@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     checks = commands.add_parser("checks", help="list the checks of the contract, or show one in full")
     checks.add_argument("name", nargs="?", default="", help="name of a check")
     checks.add_argument("--claims", action="store_true", help="list what a recipe can claim instead")
+    claims = commands.add_parser("claims", help="print the table of an optimizer, with the claims that hold, to paste")
+    claims.add_argument("optimizer", help='"module:Class" or "module:Class(lr=0.1)"; values are written as in TOML')
     calibrate = commands.add_parser("calibrate", help="find targets, budgets and the reference table by the protocol")
     calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
     calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
@@ -86,6 +89,18 @@ def _checks(options: argparse.Namespace) -> int:
     )
 
     text = claims_table() if options.claims else describe_check(options.name) if options.name else checks_table()
+    sys.stdout.write(text)
+    return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.contract.profile import profile  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.loading import load_recipe  # noqa: PLC0415 - imports torch
+    from pytest_optbench.words.declaration import parse_option  # noqa: PLC0415 - with the other lazy ones
+
+    declaration = parse_option(options.optimizer, option="optbench claims")
+    with contextlib.redirect_stdout(sys.stderr):  # of what an optimizer prints
+        text = profile(load_recipe(declaration, root=Path.cwd(), tasks=()), path=str(declaration.optimizer))
     sys.stdout.write(text)
     return 0
 
@@ -147,6 +162,7 @@ _COMMANDS = {
     "tasks": _tasks,
     "columns": _columns,
     "checks": _checks,
+    "claims": _claims,
     "calibrate": _calibrate,
     "admit": _admit,
 }

@@ -68,7 +68,10 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
         "grad_scales": (NAMES, "scales of the gradients that it is made for; others are not tried"),
         "scale": ((str,), "invariant or linear in the scale of the gradients"),
         "step_bound": (NUMBER, "greatest step of an entry, in units of lr"),
-        "const_step": (NUMBER, "size of the step on a constant gradient, in units of lr"),
+        "const_step": (
+            (*NUMBER, *NAMES),
+            "size of step 1, 2 and 400 on a constant gradient, in units of lr: one or three",
+        ),
         "elementwise": (FLAG, "entries do not influence each other"),
         "flatten": (FLAG, "convolutions are handled as matrices"),
         "orthogonal": (FLAG, "the update of a matrix is orthogonal"),
@@ -160,6 +163,38 @@ CHECKS: tuple[str, ...] = (
     "claim_is_needed",
     "parity",
     "parity_of_options",
+    # the families
+    "adam_first_step",
+    "adam_constant_gradient",
+    "adam_impulse_response",
+    "adam_loss_scale",
+    "adam_eps",
+    "adam_forgets_at_beta2",
+    "sgd_constant_gradient",
+    "sgd_impulse_response",
+    "sgd_superposition",
+    "sgd_rotation",
+    "sign_step_is_lr",
+    "sign_constant_gradient",
+    "sign_scale_invariance",
+    "lion_momentum_after_step",
+    "lion_momentum_fades",
+    "adagrad_constant_gradient",
+    "adagrad_never_forgets",
+    "orthogonal_shape_factor",
+    "orthogonal_equivariance",
+    "kronecker_equivariance",
+    "kronecker_full_matrix",
+    "kronecker_whitens",
+    "kronecker_refresh_interval",
+    "schedule_free_average",
+    "schedule_free_round_trip",
+    "schedule_free_resume",
+    "scale_reparametrization",
+    "scale_of_zero",
+    "estimate_never_decreases",
+    "estimate_forgets_its_start",
+    "estimate_ignores_loss_scale",
 )
 """Names of the contract's checks; `expected_failures` may list them beside tasks."""
 
@@ -200,7 +235,14 @@ def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: It
         dimensions = claims.get("no_ndim", ())
         if key == "no_ndim" and not set(map(repr, dimensions)) <= set("01234"):
             raise OptbenchError(f"{where}: claim 'no_ndim' is {value!r}; expected whole numbers from 0 to 4")
+        if key == "const_step" and not _is_one_or_three(value):
+            raise OptbenchError(f"{where}: claim 'const_step' is {value!r}; expected a number or a list of three")
         if key in _CHOICES:
             require_known(str(value), _CHOICES[key], where=where, what=f"value of claim {key!r}:")
         if key == "family" and value:
             require_known(str(value), FAMILIES, where=where, what="family")
+
+
+def _is_one_or_three(value: Any) -> bool:
+    numbers = value if isinstance(value, (list, tuple)) else [value] * 3
+    return len(numbers) == 3 and all(isinstance(one, NUMBER) and not isinstance(one, bool) for one in numbers)

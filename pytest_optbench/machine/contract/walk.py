@@ -140,9 +140,7 @@ class Walk:
 
     def loss(self) -> Tensor:
         """A scalar for a closure to return: half the sum of squares of the parameters, in float64."""
-        values = [parameter.detach() for parameter in self.parameters]
-        parts = [torch.view_as_real(value) if value.is_complex() else value for value in values]
-        squares = [part.to(torch.float64).square().sum() for part in parts]
+        squares = [parameter.detach().abs().to(torch.float64).square().sum() for parameter in self.parameters]
         return 0.5 * torch.stack(squares).sum()
 
     def clear(self) -> None:

@@ -29,11 +29,13 @@ from pytest_optbench.machine.contract.checks import (
     scaling,
     shapes,
     sparse,
+    symmetric,
     symmetries,
     update,
     zeros,
 )
 from pytest_optbench.machine.contract.checks.exemptions import need_of
+from pytest_optbench.machine.contract.families import MEMBERS
 
 _FAMILIES: tuple[ModuleType, ...] = (
     descent,
@@ -53,6 +55,7 @@ _FAMILIES: tuple[ModuleType, ...] = (
     sparse,
     randomness,
     symmetries,
+    symmetric,
     implementations,
     scaling,
     memory,
@@ -60,6 +63,7 @@ _FAMILIES: tuple[ModuleType, ...] = (
     hooks,
     modes,
     distributed,
+    *MEMBERS,
     parity,
 )
 
