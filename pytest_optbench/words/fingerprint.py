@@ -182,7 +182,6 @@ def row(fingerprint: Fingerprint, *, recipe: str, configuration: str, **about: A
         outcomes=(),
         steps=(),
         best=(),
-        dtype="float64",
         **about,
     )
 
