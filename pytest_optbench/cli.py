@@ -13,8 +13,10 @@ from pytest_optbench.words.errors import OptbenchError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0, 1 for a finding (a task that is not admitted, a fingerprint that is another
-    one), 2 for a mistake in the arguments."""
+    """Entry point; returns the exit code: 0, 1 for a finding, 2 for a mistake in the arguments.
+
+    A finding is a task that is not admitted, or a fingerprint that is not the stored one.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # formulas in docstrings, on a console that lacks their characters
     parser = _parser()
