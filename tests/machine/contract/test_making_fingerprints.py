@@ -91,7 +91,7 @@ SLIPS = {
     "eps inside": (with_(root=lambda self, v, beta, t, eps: (v / (1 - beta**t) + eps**2).sqrt()), "in step 1"),
     "eps": (with_(root=lambda self, v, beta, t, eps: v.sqrt() / math.sqrt(1 - beta**t)), "in step 1"),
     "decay after the step": (with_(update=coupled), "in step 1"),
-    "missing is zero": (with_(grad=zero_if_missing), "in step 5, with its first gradient"),
+    "missing is zero": (with_(grad=zero_if_missing), "in step 1, with no gradient, the norm of tensor 4 (5)"),
     "missing is zero later": (
         with_(grad=lambda self, p: zero_if_missing(self, p) if p in self.state else p.grad),
         "in step 8, with a missing gradient, the norm of tensor 0 (7x3)",
