@@ -16,8 +16,11 @@ from pytest_optbench.words.declaration import OptimizerDeclaration
 from pytest_optbench.words.errors import OptbenchError, nearest, require_known
 
 
-def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: Iterable[str]) -> Recipe:
-    """Import what the declaration names. Raises OptbenchError with its place when something is missing or unfit."""
+def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: Iterable[str] | None) -> Recipe:
+    """Import what the declaration names. Raises OptbenchError with its place when something is missing or unfit.
+
+    `tasks` are the names that expected failures may have besides those of checks; None leaves them unchecked.
+    """
     where = declaration.where
     optimizer = _resolved(declaration.optimizer, where=f"{where}: class", root=root)
     if isinstance(optimizer, type) and not issubclass(optimizer, torch.optim.Optimizer):
@@ -32,8 +35,8 @@ def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: 
         scheduler = _resolved(declaration.scheduler, where=f"{where}: scheduler", root=root)
         if not callable(scheduler):
             raise OptbenchError(f"{where}: scheduler {declaration.scheduler!r} is no factory (optimizer, budget)")
-    names = [*tasks, *CHECKS]
-    for key in declaration.expected_failures:
+    for key in declaration.expected_failures if tasks is not None else ():
+        names = [*(tasks or ()), *CHECKS]
         name = check_of(key, declaration.configurations) or key
         require_known(name, names, where=f"{where}: expected_failures", what="task or check")
     return Recipe(

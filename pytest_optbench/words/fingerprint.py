@@ -24,11 +24,11 @@ SECOND_GROUP = (VECTOR, CONVOLUTION)
 LEARNING_RATES: Mapping[int, float] = {13: 0.3, 20: 2.0}
 """From these steps on, counted from 1, every learning rate is so many times its first value."""
 EVENTS: Mapping[int, Mapping[tuple[int, int], tuple[str, float | None]]] = {
-    TALL: {(8, 8): ("no gradient", None)},
+    TALL: {(8, 8): ("a missing gradient", None)},
     WIDE: {(10, 11): ("a zero gradient", 0.0)},
     VECTOR: {(14, 15): ("a vanishing gradient", 1e-12)},
-    CONVOLUTION: {(1, 2): ("a zero gradient from the start", 0.0), (17, 17): ("a spike", 1e3)},
-    LATE: {(1, 4): ("no gradient yet", None)},
+    CONVOLUTION: {(1, 2): ("a zero gradient", 0.0), (17, 17): ("a spike", 1e3)},
+    LATE: {(1, 4): ("no gradient", None), (5, 5): ("its first gradient", 1.0)},
 }
 """By tensor and by first and last step: what happens to the gradient, and the factor, None for no gradient at all."""
 
@@ -124,20 +124,16 @@ def difference(found: Fingerprint, stored: Fingerprint) -> str:
 
 
 def event(t: int, k: int) -> str:
-    """What happens in step t, counted from 1, to tensor k: "in step 8, with no gradient"."""
+    """What happens in step t, counted from 1, to tensor k: "in step 8, with a missing gradient"."""
     if t > STEPS:
         return "in what eval() changes after the last step"
-    words = [text for (first, last), (text, _) in EVENTS.get(k, {}).items() if first <= t <= last]
-    words += [f"after the {text}" for (_, last), (text, _) in EVENTS.get(k, {}).items() if t == last + 1]
-    words += [
-        f"where the learning rate becomes {factor:g} of its first value"
-        for step, factor in LEARNING_RATES.items()
-        if step == t
-    ]
-    words += ["in the group with options of its own"] if k in SECOND_GROUP and t == 1 else []
-    return f"in step {t}" + "".join(
-        f", {'with ' if not text.startswith(('after', 'where', 'in ')) else ''}{text}" for text in words
-    )
+    words = [f"in step {t}"]
+    for (first, last), (text, _) in EVENTS.get(k, {}).items():
+        words += [f"with {text}"] if first <= t <= last else []
+        words += [f"after the {text.removeprefix('a ')}"] if t == last + 1 and text.startswith("a ") else []
+    if t in LEARNING_RATES:
+        words.append(f"where the learning rate becomes {LEARNING_RATES[t]:g} of its first value")
+    return ", ".join(words)
 
 
 def _agree(x: float | None, y: float | None, allowed: float) -> bool:
@@ -182,7 +178,6 @@ def row(fingerprint: Fingerprint, *, recipe: str, configuration: str, **about: A
         outcomes=(),
         steps=(),
         best=(),
-        dtype="float64",
         **about,
     )
 

@@ -221,11 +221,12 @@ def initial(subject: Subject, shapes: Sequence[tuple[int, ...]] | None = None) -
 
 def lowest_precision(state: Any, dtype: torch.dtype) -> torch.dtype:
     """The lowest of a dtype and those of the fractions in a state; a counter is exact in any."""
-    found = [dtype]
+    lowest = dtype
     for tensor in tensors_of(state):
-        if tensor.is_floating_point() and bool((tensor.detach() != tensor.detach().round()).any()):
-            found.append(tensor.dtype)
-    return max(found, key=lambda one: torch.finfo(one).eps)
+        lower = tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(lowest).eps
+        if lower and bool((tensor.detach().float() % 1 != 0).any()):
+            lowest = tensor.dtype
+    return lowest
 
 
 def tensors_of(state: Any) -> list[Tensor]:

@@ -46,14 +46,14 @@ def parity(subject: Subject, name: str) -> None:
     in both. All other scenarios give both the subject's values, so that one default is not reported by each of them.
     Tolerance: an update is a handful of operations, each off by eps = 2.2e-16; the worst that sound formulas do to it
     is a bias correction 1 - beta^t at the first step (1000 eps at beta = 0.999) or a variance as the difference of two
-    moments (1e4 eps); 30 steps of 8 operations make that 30 * 8 * 1e4 eps = 5e-10 of the way. Where one of the two keeps
-    fractions in float32 (as torch.optim.NAdam keeps the product of its momenta), what it computes from them is off by
-    1.2e-7 eight times a step: 3e-5 of the way in 30 steps, allowed are 1e-4; in half precision such errors come near
-    the way itself unless they cancel, so that by the square root of their number 3e-2 (float16) and 1e-1 (bfloat16) are
-    allowed. (The tests of optimi allow 1e-6 + 1e-5 |p| in float32, 1e-4 + 1e-3 |p| in float16 and 1e-3 + 1e-2 |p| in
-    bfloat16, and a share of the entries beyond; in units of the way at the usual step sizes that is wider.) An option
-    that chooses an implementation (foreach, fused, ...) is not passed to the reference; a configuration that sets an
-    option which the reference lacks is left to the fingerprint. Exemptions: `one_group` drops `groups`, and
+    moments (1e4 eps); 30 steps of 8 operations make that 30 * 8 * 1e4 eps = 5e-10 of the way. Where one of the two
+    keeps fractions in float32 (as torch.optim.NAdam keeps the product of its momenta), what it computes from them is
+    off by 1.2e-7 eight times a step: 3e-5 of the way in 30 steps, allowed are 1e-4; in half precision such errors come
+    near the way itself unless they cancel, so that by the square root of their number 3e-2 (float16) and 1e-1
+    (bfloat16) are allowed. (The tests of optimi allow 1e-6 + 1e-5 |p| in float32, 1e-4 + 1e-3 |p| in float16 and 1e-3 +
+    1e-2 |p| in bfloat16, and a share of the entries beyond; in units of the way at the usual step sizes that is wider.)
+    An option that chooses an implementation (foreach, fused, ...) is not passed to the reference; a configuration that
+    sets an option which the reference lacks is left to the fingerprint. Exemptions: `one_group` drops `groups`, and
     `not_per_group` the options that it names from there; `global_step` drops the missing gradients.
     """
     pair = counterpart(subject)
