@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -38,9 +39,7 @@ def bf16(subject: Subject) -> None:
     search decides on roundings) only dtype and finiteness are looked at.
     """
     if subject.claimed("no_bf16"):
-        require_refusal(
-            lambda: Walk(subject.in_dtype(torch.bfloat16)).take(6), "bfloat16 parameters", claim="no_bf16"
-        )
+        require_refusal(lambda: Walk(subject.in_dtype(torch.bfloat16)).take(6), "bfloat16 parameters", claim="no_bf16")
         return
     _follows(subject, torch.bfloat16, 0.06)
 
@@ -176,10 +175,11 @@ def mixed_dtypes(subject: Subject) -> None:
     if subject.claimed("stochastic"):
         require_finite(walk.values(), when="after 6 steps of a group of several dtypes")
         return
+    script = Script(subject.seed)
     for index, value in enumerate(start):
-        script = Script(subject.seed)
         alone = Walk(subject, start=[value], gradient=lambda t, _, p, k=index: script(t, k, p)).take(6)  # type: ignore[misc]
-        when = f"after 6 steps, the {str(value.dtype).removeprefix('torch.')} parameter of a mixed group against itself alone"
+        dtype = str(value.dtype).removeprefix("torch.")
+        when = f"after 6 steps, the {dtype} parameter of a mixed group against itself alone"
         require_equal(walk.values()[index : index + 1], alone.values(), when=when)
 
 
@@ -190,10 +190,10 @@ def complex_(subject: Subject) -> None:
     Prevents: squares in place of squared magnitudes, an imaginary part that is dropped or never moves, phases that are
     treated as signs. Criterion: 12 steps of complex parameters are close to 12 steps of the real ones that
     `view_as_real` makes of them, or turn along with parameters and gradients that are turned in the complex plane (as
-    with z/|z| in place of a sign: there is more than one sound way); an optimizer that is not element-wise (its step on a matrix changes when the matrix is
-    flattened) must only move and stay finite. Or building or a step raises a clear error; under `no_complex` it must.
-    Tolerance: rtol 1e-5, atol 1e-6 in complex64, 1e-10 and 1e-12 in complex128: the same arithmetic up to the order of
-    a sum. Under `stochastic` the two runs need only be finite.
+    with z/|z| in place of a sign: there is more than one sound way); an optimizer that is not element-wise (its step on
+    a matrix changes when the matrix is flattened) must only move and stay finite. Or building or a step raises a clear
+    error; under `no_complex` it must. Tolerance: rtol 1e-5, atol 1e-6 in complex64, 1e-10 and 1e-12 in complex128: the
+    same arithmetic up to the order of a sum. Under `stochastic` the two runs need only be finite.
     """
     shapes = [shape for shape in subject.shapes if subject.accepts(len(shape) + 1)] or list(subject.shapes)
     reals = initial(subject, [(*shape, 2) for shape in shapes])
@@ -227,9 +227,7 @@ def complex_(subject: Subject) -> None:
     require_close(found, pair.values(), rtol=rtol, atol=atol, when=when)
 
 
-def _turns_along(
-    subject: Subject, reals: Sequence[Tensor], plain: Sequence[Tensor], rtol: float, atol: float
-) -> bool:
+def _turns_along(subject: Subject, reals: Sequence[Tensor], plain: Sequence[Tensor], rtol: float, atol: float) -> bool:
     """Do the same 12 steps, turned by an angle, come of parameters and gradients turned by it?"""
     turn = torch.polar(torch.tensor(1.0, dtype=subject.dtype), torch.tensor(0.7, dtype=subject.dtype))
     turn = turn.to(subject.device)
@@ -293,22 +291,25 @@ def step_counters(subject: Subject) -> None:
         seen = [_numbers(walk)]
         for _ in range(3):
             seen.append(_numbers(walk.take(1)))
-        counters = [
-            key for key in seen[0] if all(b.get(key, 0.0) - a.get(key, 0.0) == 1 for a, b in zip(seen, seen[1:], strict=False))
-        ]
+        rising = [{key for key in a if b.get(key, 0.0) - a[key] == 1} for a, b in pairwise(seen)]
+        counters = sorted(set.intersection(*rising))
         if not counters:
             return
         before = _numbers(walk.take(280 - walk.t))
         after = _numbers(walk.take(20))
         _advanced(counters, before, after, "from step 280 to step 300")
         other = walk.resumed()
-        _advanced(counters, after, _numbers(other.take(20)), "from step 300 to step 320, resumed at 300 from a state_dict,")
+        _advanced(
+            counters, after, _numbers(other.take(20)), "from step 300 to step 320, resumed at 300 from a state_dict,"
+        )
 
 
 def _advanced(counters: Sequence[str], before: Mapping[str, float], after: Mapping[str, float], when: str) -> None:
     for key in counters:
         found = after.get(key, float("nan")) - before[key]
-        require(found == 20, f"{when} the counter {key} went from {before[key]:g} to {after.get(key)}; expected 20 more")
+        require(
+            found == 20, f"{when} the counter {key} went from {before[key]:g} to {after.get(key)}; expected 20 more"
+        )
 
 
 def _numbers(walk: Walk) -> dict[str, float]:

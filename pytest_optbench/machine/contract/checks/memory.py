@@ -53,7 +53,9 @@ def state_bounded(subject: Subject) -> dict[str, float]:
     if subject.claimed("slots"):
         slots = float(subject.claims["slots"])
         allowed = slots * own + GROWTH * len(walk.parameters)
-        require(late <= allowed, f"state takes {late} bytes for {own} of parameters; slots={slots:g} allows {allowed:g}")
+        require(
+            late <= allowed, f"state takes {late} bytes for {own} of parameters; slots={slots:g} allows {allowed:g}"
+        )
     entries = sum(parameter.numel() for parameter in walk.parameters)
     return {"state_bytes_per_param": _bytes(walk, least=2) / entries}
 
@@ -63,7 +65,11 @@ def _bytes(walk: Walk, *, least: int = 0) -> int:
     held = [tensor for one in walk.optimizer.state.values() for tensor in tensors_of(one)]
     for group in walk.groups:
         held += tensors_of({key: value for key, value in group.items() if key != "params"})
-    storages = {tensor.untyped_storage().data_ptr(): tensor for tensor in held if tensor.numel() >= least and not tensor.is_sparse}
+    storages = {
+        tensor.untyped_storage().data_ptr(): tensor
+        for tensor in held
+        if tensor.numel() >= least and not tensor.is_sparse
+    }
     own = {parameter.untyped_storage().data_ptr() for parameter in walk.parameters}
     return sum(tensor.untyped_storage().nbytes() for place, tensor in storages.items() if place not in own)
 
@@ -74,11 +80,11 @@ def _bowl(subject: Subject) -> Gradient:
     return lambda t, index, p: p * (sign * (1 + t % 3))
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operations, and remembers every tensor that one of them has made."""
 
     def __init__(self, *, remember: bool = False) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.remember = remember
         self.operations = 0
         self.made: list[weakref.ref[Tensor]] = []
@@ -121,7 +127,7 @@ def _with_closure(walk: Walk) -> None:
             parameter.grad = None
         with torch.enable_grad():
             loss = torch.stack([sign * parameter.square().sum() for parameter in walk.parameters]).sum()
-            loss.backward(create_graph=walk.subject.capabilities.needs_graph)
+            loss.backward(create_graph=walk.subject.capabilities.needs_graph)  # type: ignore[no-untyped-call]
         if walk.subject.claimed("sparse_only"):
             for parameter in walk.parameters:
                 if parameter.grad is not None:
@@ -170,14 +176,16 @@ def step_cost(subject: Subject) -> None:
     walk = Walk(subject, shapes=[shape], gradient=_bowl(subject)).take(19)
     early = _cheapest(walk)
     loaded = _cheapest(walk.resumed())
-    require(loaded <= early, f"a step takes {early} operations, and {loaded} after loading a state_dict at step {walk.t}")
+    require(
+        loaded <= early, f"a step takes {early} operations, and {loaded} after loading a state_dict at step {walk.t}"
+    )
     walk.take(319 - walk.t)
     late = _cheapest(walk)
     require(late <= early, f"a step takes {early} operations from step 20 on, and {late} from step 320 on")
 
 
 def _cheapest(walk: Walk) -> int:
-    counts = []
+    counts: list[int] = []
     for _ in range(10):
         with _Watch() as watch:
             walk.step()

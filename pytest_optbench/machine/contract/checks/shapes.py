@@ -86,7 +86,9 @@ def _moves(subject: Subject, shape: Shape) -> None:
     require_finite(walk.values(), when=f"after {STEPS} steps with {what}")
     for index, (old, new) in enumerate(zip(start, walk.values(), strict=True)):
         moved = not torch.equal(old, new)
-        require(moved, f"{STEPS} steps did not move tensor {index} {list(new.shape)}, which began as {old.flatten()[0]:.6g}")
+        require(
+            moved, f"{STEPS} steps did not move tensor {index} {list(new.shape)}, which began as {old.flatten()[0]:.6g}"
+        )
 
 
 def _construction(subject: Subject, shape: Shape) -> Callable[[], object]:
@@ -177,5 +179,7 @@ def memory_layout(subject: Subject, layout: str) -> None:
     way = max(float((new - old).abs().max()) for new, old in zip(plain.values(), start, strict=True))
     if not way:
         raise ContractBroken("6 steps moved nothing")
-    when = f"after 6 steps with {layout} in another layout" if layout != "channels_last" else f"after 6 steps in {layout}"
+    when = (
+        f"after 6 steps with {layout} in another layout" if layout != "channels_last" else f"after 6 steps in {layout}"
+    )
     require_close(walk.values(), plain.values(), rtol=1e-5, atol=1e-5 * way, when=when)

@@ -31,9 +31,7 @@ def maximize(subject: Subject) -> None:
         before = up.values()
         up.step()
         down.step()
-        require_equal(
-            up.values(), down.values(), when=f"in step {t}, with maximize=True instead of negated gradients"
-        )
+        require_equal(up.values(), down.values(), when=f"in step {t}, with maximize=True instead of negated gradients")
         if not subject.declared.needs_closure and all(p.grad is not None for p in up.parameters):
             given = [script(t - 1, index, value) for index, value in enumerate(before)]
             found = [p.grad.to_dense() if p.grad.is_sparse else p.grad for p in up.parameters if p.grad is not None]
