@@ -230,7 +230,8 @@ def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: It
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             expected = " or ".join(kind.__name__ for kind in types)
             raise OptbenchError(f"{where}: claim {key!r} ({meaning}) is {value!r}; expected {expected}")
-        if key == "grad_scales" and not all(type(scale) in NUMBER and scale > 0 for scale in value):
+        scales = claims.get("grad_scales", ())
+        if key == "grad_scales" and not all(type(scale) in NUMBER and scale > 0 for scale in scales):
             raise OptbenchError(f"{where}: claim 'grad_scales' is {value!r}; expected positive numbers")
         dimensions = claims.get("no_ndim", ())
         if key == "no_ndim" and not set(map(repr, dimensions)) <= set("01234"):

@@ -214,7 +214,9 @@ def initial(subject: Subject, shapes: Sequence[tuple[int, ...]] | None = None) -
     """Starting values: standard normal entries, the same for the same seed, in the subject's dtype and device."""
     chosen = subject.shapes if shapes is None else shapes
     return [
-        normal(subject.seed, "start", index, shape=tuple(shape)).to(dtype=subject.dtype, device=subject.device)
+        normal(subject.seed, "start", index, shape=tuple(shape)).to(
+            dtype=subject.dtype, device=subject.device, copy=True
+        )
         for index, shape in enumerate(chosen)
     ]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.distributed import init_process_group
 
 from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable, require_close, require_equal
 from pytest_optbench.machine.contract.check import check
@@ -86,10 +87,9 @@ def member(rank: int, place: str) -> None:
     """One of the processes: joins the others, walks, and stores its parameters."""
     folder = Path(place)
     try:
-        store = torch.distributed.FileStore(str(folder / "store"), WORLD)
         if sys.platform.startswith("linux"):
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=WORLD)
+        init_process_group("gloo", init_method=(folder / "store").as_uri(), rank=rank, world_size=WORLD)
     except Exception as error:
         sys.stderr.write(f"\n{type(error).__name__}: {error}\n")
         raise SystemExit(_NO_NETWORK) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -174,10 +175,11 @@ def mixed_dtypes(subject: Subject) -> None:
     if subject.claimed("stochastic"):
         require_finite(walk.values(), when="after 6 steps of a group of several dtypes")
         return
+    script = Script(subject.seed)
     for index, value in enumerate(start):
-        script = Script(subject.seed)
         alone = Walk(subject, start=[value], gradient=lambda t, _, p, k=index: script(t, k, p)).take(6)  # type: ignore[misc]
-        when = f"after 6 steps, the {str(value.dtype).removeprefix('torch.')} parameter of a mixed group against itself alone"
+        dtype = str(value.dtype).removeprefix("torch.")
+        when = f"after 6 steps, the {dtype} parameter of a mixed group against itself alone"
         require_equal(walk.values()[index : index + 1], alone.values(), when=when)
 
 
@@ -188,10 +190,10 @@ def complex_(subject: Subject) -> None:
     Prevents: squares in place of squared magnitudes, an imaginary part that is dropped or never moves, phases that are
     treated as signs. Criterion: 12 steps of complex parameters are close to 12 steps of the real ones that
     `view_as_real` makes of them, or turn along with parameters and gradients that are turned in the complex plane (as
-    with z/|z| in place of a sign: there is more than one sound way); an optimizer that is not element-wise (its step on a matrix changes when the matrix is
-    flattened) must only move and stay finite. Or building or a step raises a clear error; under `no_complex` it must.
-    Tolerance: rtol 1e-5, atol 1e-6 in complex64, 1e-10 and 1e-12 in complex128: the same arithmetic up to the order of
-    a sum. Under `stochastic` the two runs need only be finite.
+    with z/|z| in place of a sign: there is more than one sound way); an optimizer that is not element-wise (its step on
+    a matrix changes when the matrix is flattened) must only move and stay finite. Or building or a step raises a clear
+    error; under `no_complex` it must. Tolerance: rtol 1e-5, atol 1e-6 in complex64, 1e-10 and 1e-12 in complex128: the
+    same arithmetic up to the order of a sum. Under `stochastic` the two runs need only be finite.
     """
     shapes = [shape for shape in subject.shapes if subject.accepts(len(shape) + 1)] or list(subject.shapes)
     reals = initial(subject, [(*shape, 2) for shape in shapes])
@@ -289,11 +291,8 @@ def step_counters(subject: Subject) -> None:
         seen = [_numbers(walk)]
         for _ in range(3):
             seen.append(_numbers(walk.take(1)))
-        counters = [
-            key
-            for key in seen[0]
-            if all(b.get(key, 0.0) - a.get(key, 0.0) == 1 for a, b in zip(seen, seen[1:], strict=False))
-        ]
+        rising = [{key for key in a if b.get(key, 0.0) - a[key] == 1} for a, b in pairwise(seen)]
+        counters = sorted(set.intersection(*rising))
         if not counters:
             return
         before = _numbers(walk.take(280 - walk.t))

@@ -42,13 +42,14 @@ def implementations_agree(subject: Subject, variant: str) -> None:
     rate that the plain path takes into account; the fast path is what everybody trains with, and the plain one what
     everybody tests. Criterion: for each of foreach, fused, capturable and differentiable that the constructor has, and
     for the learning rate given as a tensor (one verdict each), 8 steps are close to those of the plain loop over
-    float32 and float64 parameters in two groups with their own learning rate and decay, some gradients missing at
-    times and one until step 4, one gradient so small that eps counts, and the learning rate halved at step 5. A
+    float32 and float64 parameters in two groups with their own learning rate and decay, some gradients missing at times
+    and one until step 4, one gradient so small that eps counts, and the learning rate halved at step 5. A
     differentiable step also lets a gradient through to the starting values, which is finite (an error of backward is an
     answer). Tolerance: rtol and atol 1e-6 for float32, 1e-10 and 1e-12 for float64, as the same sums are taken in
     another order; and 1e-6 of the way that was gone, for a step size that is a float32 tensor; capturable and
-    differentiable compute 1 - beta^t in float32, whose rounding of 1.2e-7 is to be divided by 1 - beta. A constructor that refuses the option gives an answer, and so does an error of a
-    capturable step on a CPU or of a step with a tensor as learning rate. Under `stochastic`: finite.
+    differentiable compute 1 - beta^t in float32, whose rounding of 1.2e-7 is to be divided by 1 - beta. A constructor
+    that refuses the option gives an answer, and so does an error of a capturable step on a CPU or of a step with a
+    tensor as learning rate. Under `stochastic`: finite.
     """
     plain = {name: False for name in VARIANTS if subject.offers(name)}
     plain = plain if subject.buildable(**plain) else {}
@@ -119,9 +120,8 @@ def _led(subject: Subject, options: Mapping[str, Any], *, frozen: bool = False) 
     for t in range(STEPS):
         if t == 4:
             for group in walk.groups:
-                lr = group.get("lr")
-                if isinstance(lr, Tensor) or lr is not None:
-                    group["lr"] = lr * 0.5
+                if group.get("lr") is not None:
+                    group["lr"] = group["lr"] * 0.5
         walk.step()
     return walk
 
@@ -153,9 +153,9 @@ def _lets_through(subject: Subject, options: Mapping[str, Any]) -> None:
 def compiled_step(subject: Subject) -> None:
     """torch.compile(optimizer.step) does what step does.
 
-    Prevents: a number of the step that is compiled in as a constant, a branch on a Python counter that is traced once, a
-    scheduler whose learning rate the compiled step never sees. Criterion: 6 steps, with the learning rate halved after
-    3, are close to 6 plain ones. Tolerance: rtol 1e-5, atol 1e-6: fused arithmetic rounds elsewhere. Needs a C++
+    Prevents: a number of the step that is compiled in as a constant, a branch on a Python counter that is traced once,
+    a scheduler whose learning rate the compiled step never sees. Criterion: 6 steps, with the learning rate halved
+    after 3, are close to 6 plain ones. Tolerance: rtol 1e-5, atol 1e-6: fused arithmetic rounds elsewhere. Needs a C++
     compiler. Exemption: `stochastic`; not collected for what needs a closure.
     """
     if torch.device(subject.device).type == "cpu" and not shutil.which(os.environ.get("CXX", "") or "c++"):
@@ -167,12 +167,11 @@ def compiled_step(subject: Subject) -> None:
         step = torch.compile(compiled.optimizer.step)
         for t in range(6):
             if t == 3 and subject.lr is not None:
-                for walk in (plain, compiled):
-                    for group in walk.groups:
-                        group["lr"] = group["lr"] * 0.5
+                for group in (*plain.groups, *compiled.groups):
+                    group["lr"] = group["lr"] * 0.5
             plain.step()
             compiled.assign(compiled.gradient)
-            step()
+            step()  # type: ignore[no-untyped-call]
             compiled.t += 1
     torch.compiler.reset()
     when = "after 6 compiled steps, against plain ones"

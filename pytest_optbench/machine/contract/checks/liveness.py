@@ -15,7 +15,7 @@ STEPS = 40
 SCALES = (1.0, 1e-7)
 """Of the gradients: eps shows only where they are as small as it is."""
 
-SCHEDULE = {10: 1.5, 20: 0.5}
+SCHEDULE = {3: 1.5, 6: 0.5}
 """Factor on the learning rate by step: some options matter only where it rises, or falls."""
 
 
@@ -36,12 +36,12 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
 
     Prevents: an option that is stored and never read, read from `defaults` of another name, overwritten by a constant,
     or lost on one of two code paths; eps added where it is swallowed. The most frequent real failure of recent years,
-    for nothing crashes and everything trains. Criterion: for each number or flag of the constructor (entries of a
-    tuple one by one; a flag is flipped, a number is moved to several other values in turn, eps first times 1e4), 40
-    steps with gradients of scale 1 or of scale 1e-7, and with the learning rate raised after 10 and lowered after 20, differ in some bit
-    for one of these values; or every one of them is refused by an exception. No tolerance. Options that choose an
-    implementation and those that are None are left out. Exemption: `dead_ok` names options (or entries, as in
-    "betas.1") that have no effect in this configuration.
+    for nothing crashes and everything trains. Criterion: for each number or flag of the constructor (entries of a tuple
+    one by one; a flag is flipped, a number is moved to several other values in turn, eps first times 1e4), 40 steps (10
+    under `multi_closure`) with gradients of scale 1 or of scale 1e-7, and with the learning rate raised after 3 and
+    lowered after 6, differ in some bit for one of these values; or every one of them is refused by an exception. No
+    tolerance. Options that choose an implementation and those that are None are left out. Exemption: `dead_ok` names
+    options (or entries, as in "betas.1") that have no effect in this configuration.
     """
     name, _, position = part.partition(".")
     value = subject.keywords[name]
@@ -56,9 +56,10 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
             continue
         tried.append(f"{other:g}" if isinstance(other, float) else str(other))
     if tried:
+        scales = " and ".join(f"{scale:g}" for scale in SCALES)
         raise ContractBroken(
-            f"{part} has no effect: {STEPS} steps with {part}={' or '.join(tried)} are those with {entry!r} to the bit, "
-            f"for gradients of scale {' and '.join(f'{scale:g}' for scale in SCALES)} (where that is meant, claim dead_ok)"
+            f"{part} has no effect: {_steps(subject)} steps with {part}={' or '.join(tried)} are to the bit those with "
+            f"{entry!r}, for gradients of scale {scales}; where that is meant, claim dead_ok"
         )
 
 
@@ -68,22 +69,25 @@ def changed(name: str, value: float) -> list[Any]:
     >>> changed("nesterov", False), changed("weight_decay", 0.0), changed("eps", 1e-8)[0]
     ([True], [0.1, 0.5], 0.0001)
     """
-    if isinstance(value, bool):
-        return [not value]
-    if isinstance(value, int):
-        return _distinct(value, [value + 1, value + 10, 2 * value, value // 2, 1, 0])
-    if not math.isfinite(value):
-        return [2.0, 1.01, 0.5]
+    others: list[Any]
     size = abs(value)
-    if size == 0:
-        return [0.1, 0.5]
-    if size < 1e-3 or ("eps" in name and size < 1e-2):
-        return [value * 1e4, value * 10, value / 10]
-    if size < 0.5:
-        return [3 * value if name == "weight_decay" else 2 * value, value / 2, value / 10]
-    if size < 1:
-        return [math.copysign(near, value) for near in (1 - 1.5 * (1 - size), (1 + size) / 2, size / 10)]
-    return [2 * value, value / 2, value + 1, value / 10, value / 1e4]
+    if isinstance(value, bool):
+        others = [not value]
+    elif isinstance(value, int):
+        others = [value + 1, value + 10, 2 * value, value // 2, 1, 0]
+    elif not math.isfinite(value):
+        others = [2.0, 1.01, 0.5]
+    elif size == 0:
+        others = [0.1, 0.5]
+    elif size < 1e-3 or ("eps" in name and size < 1e-2):
+        others = [value * 1e4, value * 10, value / 10]
+    elif size < 0.5:
+        others = [3 * value if name == "weight_decay" else 2 * value, value / 2, value / 10]
+    elif size < 1:
+        others = [math.copysign(near, value) for near in (1 - 1.5 * (1 - size), (1 + size) / 2, size / 10)]
+    else:
+        others = [2 * value, value / 2, value + 1, value / 10, value / 1e4]
+    return list(dict.fromkeys(other for other in others if other != value))
 
 
 def _differs(subject: Subject, options: Mapping[str, Any]) -> bool:
@@ -95,7 +99,7 @@ def _parted(subject: Subject, options: Mapping[str, Any], scale: float) -> bool:
     gradient = Script(subject.seed, scale=scale)
     plain = Walk(subject, gradient=gradient)
     other = Walk(subject, gradient=gradient, options=options)
-    for t in range(STEPS):
+    for t in range(_steps(subject)):
         for walk in (plain, other):
             _rescale_lr(walk, SCHEDULE.get(t, 1.0))
         plain.step()
@@ -107,6 +111,10 @@ def _parted(subject: Subject, options: Mapping[str, Any], scale: float) -> bool:
     return _differ(plain, other)
 
 
+def _steps(subject: Subject) -> int:
+    return 10 if subject.claimed("multi_closure") else STEPS
+
+
 def _rescale_lr(walk: Walk, factor: float) -> None:
     for group in walk.groups if factor != 1 else ():
         if isinstance(group.get("lr"), float):
@@ -115,10 +123,6 @@ def _rescale_lr(walk: Walk, factor: float) -> None:
 
 def _differ(mine: Walk, theirs: Walk) -> bool:
     return not all(same(a, b) for a, b in zip(mine.parameters, theirs.parameters, strict=True))
-
-
-def _distinct(value: int, others: Sequence[int]) -> list[int]:
-    return list(dict.fromkeys(other for other in others if other != value))
 
 
 def _replaced(values: Sequence[Any], position: int, value: Any) -> Sequence[Any]:

@@ -80,11 +80,11 @@ def _bowl(subject: Subject) -> Gradient:
     return lambda t, index, p: p * (sign * (1 + t % 3))
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operations, and remembers every tensor that one of them has made."""
 
     def __init__(self, *, remember: bool = False) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.remember = remember
         self.operations = 0
         self.made: list[weakref.ref[Tensor]] = []
@@ -127,7 +127,7 @@ def _with_closure(walk: Walk) -> None:
             parameter.grad = None
         with torch.enable_grad():
             loss = torch.stack([sign * parameter.square().sum() for parameter in walk.parameters]).sum()
-            loss.backward(create_graph=walk.subject.capabilities.needs_graph)
+            loss.backward(create_graph=walk.subject.capabilities.needs_graph)  # type: ignore[no-untyped-call]
         if walk.subject.claimed("sparse_only"):
             for parameter in walk.parameters:
                 if parameter.grad is not None:
@@ -185,7 +185,7 @@ def step_cost(subject: Subject) -> None:
 
 
 def _cheapest(walk: Walk) -> int:
-    counts = []
+    counts: list[int] = []
     for _ in range(10):
         with _Watch() as watch:
             walk.step()
