@@ -137,7 +137,7 @@ def test_a_sound_optimizer_passes(optimizer, check):
             ForgetsNames,
             "built with named parameters, the state_dict names them []; expected ['layer0",
         ),
-        ("tensor_independence", SharesByShape, "after 4 steps, of tensor 0 among others against alone, tensor 0 (4x3)"),
+        ("tensor_independence", SharesByShape, "after 4 steps among others against alone, tensor 0 (4x3)"),
         ("groups_not_rewritten", Anneals, "step 1 changed param_groups[0]['lr'] from 0.1 to 0.099"),
         ("groups_not_rewritten", ChangesDefaults, "step 1 changed defaults['momentum'] from 0.9 to 0.5"),
     ],

@@ -177,7 +177,11 @@ def test_a_sound_optimizer_passes(optimizer, check):
         ("state_dict_is_pure", CountsTheAsking, "asked is 2 (int); expected 1 (int)"),
         ("resume_mid_schedule", RestoresItsRate, "before step 5, resumed with its scheduler after step 4, lr is 0.1,"),
         ("resume_after_add_param_group", FirstRateForAll, "resumed with a group that was added after step 3, tensor 2"),
-        ("resume_in_float64", StartsAgain, "of the motion of tensor 0 in 3 steps in float64, resumed from float32"),
+        (
+            "resume_in_float64",
+            StartsAgain,
+            "of the motion in 3 steps in float64, resumed from float32, tensor 0 (4x3) is",
+        ),
         ("resume_in_float64", InsistsOnItsDtype, "AssertionError: mixed dtypes"),
         ("loaded_values_win", RestoresItsRate, "built with lr=0.05 and loaded with 0.1, the group has 0.05"),
         (

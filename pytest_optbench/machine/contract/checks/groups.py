@@ -209,7 +209,7 @@ def tensor_independence(subject: Subject) -> None:
     for index, value in enumerate(start):
         alone = Walk(subject, start=[value], gradient=renumbered(script, [index])).take(4).values()
         require_equal(
-            together[index : index + 1], alone, when=f"after 4 steps, of tensor {index} among others against alone"
+            together[index : index + 1], alone, when="after 4 steps among others against alone", indices=[index]
         )
 
 

@@ -58,7 +58,8 @@ def lr_read_each_step(subject: Subject) -> None:
             [0.1 * (whole - old)],
             rtol=1e-3,
             atol=4 * torch.finfo(subject.dtype).eps * most,
-            when=f"of the motion of tensor {index} in step {walk.t} at lr / 10, against a tenth of that at lr",
+            when=f"of the motion in step {walk.t} at lr / 10, against a tenth of that at lr",
+            indices=[index],
         )
 
 

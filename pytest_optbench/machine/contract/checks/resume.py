@@ -217,7 +217,8 @@ def resume_in_float64(subject: Subject) -> None:
             [expected],
             rtol=0.0,
             atol=0.01 * expected.abs().max().item() + rounding,
-            when=f"of the motion of tensor {index} in 3 steps in float64, resumed from float32",
+            when="of the motion in 3 steps in float64, resumed from float32",
+            indices=[index],
         )
 
 
