@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,10 @@ from pytest_optbench.words.errors import OptbenchError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0, 1 for a task that is not admitted, 2 for a mistake in the arguments."""
+    """Entry point; returns the exit code: 0, 1 for a finding, 2 for a mistake in the arguments.
+
+    A finding is a task that is not admitted, or a fingerprint that is not the stored one.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # formulas in docstrings, on a console that lacks their characters
     parser = _parser()
@@ -36,6 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     checks = commands.add_parser("checks", help="list the checks of the contract, or show one in full")
     checks.add_argument("name", nargs="?", default="", help="name of a check")
     checks.add_argument("--claims", action="store_true", help="list what a recipe can claim instead")
+    claims = commands.add_parser("claims", help="print the table of an optimizer, with the claims that hold, to paste")
+    claims.add_argument("optimizer", help='"module:Class" or "module:Class(lr=0.1)"; values are written as in TOML')
     calibrate = commands.add_parser("calibrate", help="find targets, budgets and the reference table by the protocol")
     calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
     calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
@@ -52,6 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     admit.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
     admit.add_argument("--module", action="append", default=[], help="also test the tasks of this module; repeatable")
     admit.add_argument("--full", action="store_true", help="all seeds of the rules; minutes, not seconds")
+    fingerprint = commands.add_parser("fingerprint", help="record what optimizers do along fixed gradients, or compare")
+    fingerprint.add_argument(
+        "optimizers",
+        nargs="*",
+        metavar="[NAME=]MODULE:CLASS[(KEY=VALUE, ...)]",
+        help="whose; those of the table in this folder, each with its configurations, unless given",
+    )
+    fingerprint.add_argument(
+        "--against", type=Path, metavar="FILE", help="compare with the fingerprints of this file; print what changed"
+    )
     return parser
 
 
@@ -86,6 +102,18 @@ def _checks(options: argparse.Namespace) -> int:
     )
 
     text = claims_table() if options.claims else describe_check(options.name) if options.name else checks_table()
+    sys.stdout.write(text)
+    return 0
+
+
+def _claims(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.contract.profile import profile  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.loading import load_recipe  # noqa: PLC0415 - imports torch
+    from pytest_optbench.words.declaration import parse_option  # noqa: PLC0415 - with the other lazy ones
+
+    declaration = parse_option(options.optimizer, option="optbench claims")
+    with contextlib.redirect_stdout(sys.stderr):  # of what an optimizer prints
+        text = profile(load_recipe(declaration, root=Path.cwd(), tasks=()), path=str(declaration.optimizer))
     sys.stdout.write(text)
     return 0
 
@@ -132,6 +160,30 @@ def _admit(options: argparse.Namespace) -> int:
     return 0 if admitted else 1
 
 
+def _fingerprint(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.contract.recording import recorded  # noqa: PLC0415 - imports torch
+    from pytest_optbench.words.baseline import read_baseline, to_csv  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.declaration import find_table, parse_option  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.fingerprint import changes  # noqa: PLC0415 - with the other lazy ones
+
+    stored = read_baseline(options.against) if options.against else None
+    declarations = [parse_option(text, option="fingerprint") for text in options.optimizers]
+    if not declarations:
+        table = find_table([Path.cwd()])
+        if table is None or not table.optimizers:
+            raise OptbenchError("fingerprint: no table of optimizers in this folder; name one, as in torch.optim:AdamW")
+        declarations = list(table.optimizers)
+    rows = recorded(declarations, root=Path.cwd())
+    if stored is None:
+        sys.stdout.write(to_csv(rows))
+        return 0
+    found = changes(rows, stored, where=str(options.against))
+    for one in found:
+        sys.stdout.write(f"{one.recipe} {one.configuration}: {one.sentence}\n")
+    sys.stdout.write(f"{len(rows) - len(found)} of {len(rows)} fingerprints are as stored\n")
+    return 1 if found else 0
+
+
 def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[type-arg]
     from pytest_optbench.machine.tasks.registry import all_tasks  # noqa: PLC0415 - imports torch
     from pytest_optbench.words.expressions import select  # noqa: PLC0415 - with the other lazy ones
@@ -147,6 +199,8 @@ _COMMANDS = {
     "tasks": _tasks,
     "columns": _columns,
     "checks": _checks,
+    "claims": _claims,
+    "fingerprint": _fingerprint,
     "calibrate": _calibrate,
     "admit": _admit,
 }

@@ -8,15 +8,19 @@ from typing import Any
 
 import torch
 
+from pytest_optbench.machine.contract.reference import VARIANTS, Reference, accepted
 from pytest_optbench.machine.imports import load_object
 from pytest_optbench.machine.recipe import Recipe
 from pytest_optbench.words.claims import CHECKS, check_of
 from pytest_optbench.words.declaration import OptimizerDeclaration
-from pytest_optbench.words.errors import OptbenchError, require_known
+from pytest_optbench.words.errors import OptbenchError, nearest, require_known
 
 
-def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: Iterable[str]) -> Recipe:
-    """Import what the declaration names. Raises OptbenchError with its place when something is missing or unfit."""
+def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: Iterable[str] | None) -> Recipe:
+    """Import what the declaration names. Raises OptbenchError with its place when something is missing or unfit.
+
+    `tasks` are the names that expected failures may have besides those of checks; None leaves them unchecked.
+    """
     where = declaration.where
     optimizer = _resolved(declaration.optimizer, where=f"{where}: class", root=root)
     if isinstance(optimizer, type) and not issubclass(optimizer, torch.optim.Optimizer):
@@ -31,10 +35,8 @@ def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: 
         scheduler = _resolved(declaration.scheduler, where=f"{where}: scheduler", root=root)
         if not callable(scheduler):
             raise OptbenchError(f"{where}: scheduler {declaration.scheduler!r} is no factory (optimizer, budget)")
-    if declaration.reference:
-        load_object(declaration.reference, where=f"{where}: reference", root=root)
-    names = [*tasks, *CHECKS]
-    for key in declaration.expected_failures:
+    for key in declaration.expected_failures if tasks is not None else ():
+        names = [*(tasks or ()), *CHECKS]
         name = check_of(key, declaration.configurations) or key
         require_known(name, names, where=f"{where}: expected_failures", what="task or check")
     return Recipe(
@@ -48,9 +50,36 @@ def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: 
         tasks=declaration.tasks,
         family=declaration.family,
         claims=declaration.claims,
-        reference=declaration.reference,
+        reference=_reference(declaration, optimizer, root) if declaration.reference else None,
         expected_failures=declaration.expected_failures,
     )
+
+
+def _reference(declaration: OptimizerDeclaration, optimizer: Any, root: Path | None) -> Reference:
+    """What the recipe is compared with; both must know the hyperparameters that the declaration names."""
+    where = f"{declaration.where}: reference"
+    given = declaration.reference
+    table: Mapping[str, Any] = given if isinstance(given, Mapping) else {"class": given}
+    found = _resolved(table["class"], where=where, root=root)
+    if not callable(found):
+        raise OptbenchError(f"{where}: {table['class']!r} is a {type(found).__name__}; expected a class")
+    if isinstance(found, type) and not issubclass(found, torch.optim.Optimizer):
+        raise OptbenchError(f"{where}: {found.__qualname__} is no torch.optim.Optimizer")
+    reference = Reference(found, dict(table.get("names", {})), _frozen(table.get("hyperparameters", {})))
+    mine, theirs = accepted(optimizer), accepted(found)
+    if mine is not None:
+        for name in reference.names:
+            require_known(name, mine, where=f"{where}: names", what="hyperparameter")
+    if theirs is not None:
+        for name in filter(None, [*reference.names.values(), *reference.hyperparameters]):
+            require_known(name, theirs, where=where, what=f"hyperparameter of {reference.path}")
+        for name in declaration.hyperparameters:
+            if (called := reference.called(name)) and called not in theirs and called not in VARIANTS:
+                raise OptbenchError(
+                    f"{where}: {reference.path} has no hyperparameter {called!r}; say what it is called there with "
+                    f'names = {{ {name} = "..." }}, empty if it needs none{nearest(called, theirs)}'
+                )
+    return reference
 
 
 def _resolved(value: Any, *, where: str, root: Path | None) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch.optim import Optimizer
 
+from pytest_optbench.machine.contract.reference import Reference
 from pytest_optbench.machine.determinism import RandomState, isolated
 from pytest_optbench.machine.environment import package_version
 from pytest_optbench.words.errors import OptbenchError, nearest
@@ -49,7 +50,8 @@ class Recipe:
     """Expression that selects tasks; empty means all of the tier."""
     family: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
-    reference: str = ""
+    reference: Reference | None = None
+    """What the contract compares it with, step by step."""
     expected_failures: Mapping[str, str] = field(default_factory=dict)
     """Reason by name of a task or a contract check."""
 

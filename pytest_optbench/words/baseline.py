@@ -1,4 +1,4 @@
-"""A baseline: stored results, one row per case. A user commits one; the shipped reference table is another."""
+"""A baseline: stored results, a row per case and per fingerprint. Users commit one; the references are another."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ from pytest_optbench.words.statistics import median
 from pytest_optbench.words.table import case_rows
 
 SCHEMA = 1
-KINDS = ("case",)
+KINDS = ("case", "fingerprint")
 
 Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineRow:
-    """One case. Its key is (recipe, task, task_version), whatever the node id, the file or the machine.
+    """One case, or one fingerprint. Its key is (recipe, task, task_version), whatever the node id, the file or the
+    machine; the fingerprints of a recipe have their configuration, too.
 
     The lists have one entry per seed, in the order of `seeds`.
     """
 
     schema: int = column("version of this table's columns", default=SCHEMA)
     suite: str = column("version of the standard suite", default="")
-    kind: str = column("what the row is about: case", default="case")
+    kind: str = column("what the row is about: case or fingerprint", default="case")
     recipe: str = column("name of what was run", required=True)
     task: str = column("name of the task", required=True)
     task_version: int = column("version of the task; results of different versions are never compared", required=True)
@@ -65,10 +66,21 @@ class BaselineRow:
     device: str = column("device of the runs", default="cpu")
     dtype: str = column("floating-point type of the parameters", default="float32")
     threads: int = column("torch's intra-op threads", unit="threads", default=1)
+    configuration: str = column("of a fingerprint, the recipe's configuration", default="")
+    fingerprint: str = column(
+        "of a fingerprint, as a JSON list: version, tolerance, floor, shapes, then per step and tensor "
+        "the norm of the step and two projections of it",
+        default="",
+    )
 
     @property
     def key(self) -> Key:
         return self.recipe, self.task, self.task_version
+
+    @property
+    def place(self) -> tuple[str, str, int, str]:
+        """What tells a row from every other one, and what rows are sorted by."""
+        return *self.key, self.configuration
 
     @property
     def steps_to_target(self) -> tuple[float, ...]:
@@ -83,10 +95,10 @@ class BaselineRow:
 
 COLUMNS: tuple[str, ...] = tuple(one.name for one in fields(BaselineRow))
 _PER_SEED = ("initial", "outcomes", "steps", "best")
-_OWN = frozenset({"schema", "kind", "seeds", "curve", "trajectory_sha", *_PER_SEED})
+_OWN = frozenset({"schema", "kind", "seeds", "curve", "trajectory_sha", "configuration", "fingerprint", *_PER_SEED})
 _SHARED = tuple(name for name in COLUMNS if name not in _OWN)
 """What all runs of a case agree in."""
-_SHEET = Sheet(BaselineRow, noun="baseline", schema=SCHEMA, key=lambda row: row.key)
+_SHEET = Sheet(BaselineRow, noun="baseline", schema=SCHEMA, key=lambda row: row.place)
 
 
 def from_runs(runs: Sequence[Run]) -> list[BaselineRow]:
@@ -140,12 +152,12 @@ def read_baseline(path: Path) -> list[BaselineRow]:
 
 
 def _checked(rows: list[BaselineRow], where: str) -> list[BaselineRow]:
-    seen: set[Key] = set()
+    seen = set()
     for row in rows:
         place = f"{where}: {row.recipe} on {row.task}@{row.task_version}"
-        if row.key in seen:
+        if row.place in seen:
             raise OptbenchError(f"{place}: two rows of one case; was a merge left unfinished?")
-        seen.add(row.key)
+        seen.add(row.place)
         require_known(row.kind, KINDS, where=place, what="kind")
         for name in _PER_SEED:
             count = len(getattr(row, name))

@@ -60,10 +60,18 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
         "history": (FLAG, "state grows up to a horizon"),
         "low_precision_state": (FLAG, "state is kept in a lower precision"),
         "slots": (NUMBER, "state tensors per parameter, at most"),
-        "weight_decay": ((str,), "decoupled, l2, none or other"),
+        "weight_decay": (
+            (str,),
+            "decoupled, decoupled_after (the step), decoupled_lr_free, l2, none or other",
+        ),
+        "not_odd": (FLAG, "negated parameters and gradients do not give negated steps"),
+        "grad_scales": (NAMES, "scales of the gradients that it is made for; others are not tried"),
         "scale": ((str,), "invariant or linear in the scale of the gradients"),
         "step_bound": (NUMBER, "greatest step of an entry, in units of lr"),
-        "const_step": (NUMBER, "size of the step on a constant gradient, in units of lr"),
+        "const_step": (
+            (*NUMBER, *NAMES),
+            "size of step 1, 2 and 400 on a constant gradient, in units of lr: one or three",
+        ),
         "elementwise": (FLAG, "entries do not influence each other"),
         "flatten": (FLAG, "convolutions are handled as matrices"),
         "orthogonal": (FLAG, "the update of a matrix is orthogonal"),
@@ -72,7 +80,10 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
     }
 )
 
-_CHOICES = {"weight_decay": ("decoupled", "l2", "none", "other"), "scale": ("invariant", "linear")}
+_CHOICES = {
+    "weight_decay": ("decoupled", "decoupled_after", "decoupled_lr_free", "l2", "none", "other"),
+    "scale": ("invariant", "linear"),
+}
 
 CHECKS: tuple[str, ...] = (
     "moves_and_descends",
@@ -133,6 +144,9 @@ CHECKS: tuple[str, ...] = (
     "gradient_scale",
     "closed_form_step",
     "implementations_agree",
+    "compiled_step",
+    "device_agrees",
+    "processes_agree",
     "state_bounded",
     "no_leak",
     "step_counters",
@@ -147,6 +161,40 @@ CHECKS: tuple[str, ...] = (
     "conv_as_matrix",
     "orthogonal_update",
     "claim_is_needed",
+    "parity",
+    "parity_of_options",
+    # the families
+    "adam_first_step",
+    "adam_constant_gradient",
+    "adam_impulse_response",
+    "adam_loss_scale",
+    "adam_eps",
+    "adam_forgets_at_beta2",
+    "sgd_constant_gradient",
+    "sgd_impulse_response",
+    "sgd_superposition",
+    "sgd_rotation",
+    "sign_step_is_lr",
+    "sign_constant_gradient",
+    "sign_scale_invariance",
+    "lion_momentum_after_step",
+    "lion_momentum_fades",
+    "adagrad_constant_gradient",
+    "adagrad_never_forgets",
+    "orthogonal_shape_factor",
+    "orthogonal_equivariance",
+    "kronecker_equivariance",
+    "kronecker_full_matrix",
+    "kronecker_whitens",
+    "kronecker_refresh_interval",
+    "schedule_free_average",
+    "schedule_free_round_trip",
+    "schedule_free_resume",
+    "scale_reparametrization",
+    "scale_of_zero",
+    "estimate_never_decreases",
+    "estimate_forgets_its_start",
+    "estimate_ignores_loss_scale",
 )
 """Names of the contract's checks; `expected_failures` may list them beside tasks."""
 
@@ -182,10 +230,20 @@ def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: It
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             expected = " or ".join(kind.__name__ for kind in types)
             raise OptbenchError(f"{where}: claim {key!r} ({meaning}) is {value!r}; expected {expected}")
+        scales = claims.get("grad_scales", ())
+        if key == "grad_scales" and not all(type(scale) in NUMBER and scale > 0 for scale in scales):
+            raise OptbenchError(f"{where}: claim 'grad_scales' is {value!r}; expected positive numbers")
         dimensions = claims.get("no_ndim", ())
         if key == "no_ndim" and not set(map(repr, dimensions)) <= set("01234"):
             raise OptbenchError(f"{where}: claim 'no_ndim' is {value!r}; expected whole numbers from 0 to 4")
+        if key == "const_step" and not _is_one_or_three(value):
+            raise OptbenchError(f"{where}: claim 'const_step' is {value!r}; expected a number or a list of three")
         if key in _CHOICES:
             require_known(str(value), _CHOICES[key], where=where, what=f"value of claim {key!r}:")
         if key == "family" and value:
             require_known(str(value), FAMILIES, where=where, what="family")
+
+
+def _is_one_or_three(value: Any) -> bool:
+    numbers = value if isinstance(value, (list, tuple)) else [value] * 3
+    return len(numbers) == 3 and all(isinstance(one, NUMBER) and not isinstance(one, bool) for one in numbers)

@@ -14,6 +14,7 @@ from pytest_optbench.words.errors import OptbenchError, require_known
 
 _NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 _SEARCH_KEYS = ("low", "high", "log", "values")
+_REFERENCE_KEYS = ("class", "names", "hyperparameters")
 _KINDS: Mapping[type, str] = {
     str: "a string",
     dict: "a table",
@@ -39,7 +40,8 @@ class OptimizerDeclaration:
     configurations: Mapping[str, Any] = field(default_factory=dict)
     family: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
-    reference: str = ""
+    reference: Any = ""
+    """`module:name`, a table of `class`, `names` and `hyperparameters`, or in a mark the class itself."""
     scheduler: Any = None
     tasks: str = ""
     expected_failures: Mapping[str, Any] = field(default_factory=dict)
@@ -52,8 +54,9 @@ class OptimizerDeclaration:
             )
         for key in ("hyperparameters", "configurations", "claims", "expected_failures"):
             require_kind(getattr(self, key), dict, where=f"{self.where}: {key}")
-        for key in ("family", "reference", "tasks"):
+        for key in ("family", "tasks"):
             require_kind(getattr(self, key), str, where=f"{self.where}: {key}")
+        _require_reference(self.reference, where=f"{self.where}: reference")
         for name, options in self.configurations.items():
             require_kind(options, dict, where=f"{self.where}: configurations.{name}")
         for name, reason in self.expected_failures.items():
@@ -157,6 +160,24 @@ def parse_option(text: str, *, option: str) -> OptimizerDeclaration:
     path = match["path"].strip()
     name = match["name"] or path.rpartition(":")[2].rpartition(".")[2]
     return OptimizerDeclaration(name=name.strip(), where=where, optimizer=path, hyperparameters=hyperparameters)
+
+
+def _require_reference(reference: object, *, where: str) -> None:
+    """Raise OptbenchError unless it is the name of a class, a class, or a table with one."""
+    if not isinstance(reference, Mapping):
+        if not callable(reference):
+            require_kind(reference, str, where=where)
+        return
+    for key in reference:
+        require_known(key, _REFERENCE_KEYS, where=where, what="key")
+    if "class" not in reference:
+        raise OptbenchError(f"{where}: key 'class' is missing; expected class = \"module:name\"")
+    if not callable(reference["class"]):
+        require_kind(reference["class"], str, where=f"{where}: class")
+    for key in ("names", "hyperparameters"):
+        require_kind(reference.get(key, {}), dict, where=f"{where}: {key}")
+    for name, theirs in reference.get("names", {}).items():
+        require_kind(theirs, str, where=f"{where}: names.{name}")
 
 
 def require_kind(value: object, kind: type, *, where: str) -> None:

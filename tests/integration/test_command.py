@@ -64,10 +64,22 @@ def test_checks_lists_the_claims(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line.split()[0] for line in output(capsys, "checks", "--claims")] == list(CLAIMS)
 
 
+def test_claims_prints_a_table_to_paste(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = output(capsys, "claims", "torch.optim:SGD(lr=0.1, momentum=0.9)")
+    assert lines[:4] == [
+        "[tool.optbench.optimizers.SGD]",
+        'class = "torch.optim:SGD"',
+        "hyperparameters = { lr = 0.1, momentum = 0.9 }",
+        'family = "sgd_like"',
+    ]
+    assert 'scale = "linear"' in lines[4]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["checks", "resum"], "optbench checks: unknown check 'resum'; did you mean 'resume'?"),
+        (["claims", "torch.optim:Sgd"], "module 'torch.optim' has no 'Sgd'"),
         (["tasks", "rosenbrok2"], "no task or tag is called 'rosenbrok2'; did you mean 'rosenbrock2'?"),
         (["tasks", "convex and"], "expected a task or a tag, found 'the end'"),
         (["tasks", "--module", "nowhere_at_all"], "no module named 'nowhere_at_all'"),

@@ -228,7 +228,7 @@ def test_every_outcome_of_a_run_has_its_place():
 
 
 def test_a_baseline_has_the_names_of_the_runs_table():
-    known = {one.name for one in fields(Run)} | {"kind", "seeds", "outcomes", "steps"}
+    known = {one.name for one in fields(Run)} | {"kind", "seeds", "outcomes", "steps", "configuration", "fingerprint"}
     assert set(baseline.COLUMNS) <= known
 
 

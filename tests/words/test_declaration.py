@@ -224,3 +224,26 @@ def test_what_is_not_positive(value, expected):
     with pytest.raises(OptbenchError) as error:
         require_positive(value, where="here")
     assert str(error.value) == f"here is {value!r}; expected {expected}"
+
+
+@pytest.mark.parametrize(
+    ("reference", "sentence"),
+    [
+        (3, "here: reference is 3; expected a string"),
+        ({"names": {}}, "here: reference: key 'class' is missing; expected class = \"module:name\""),
+        ({"class": "a:B", "name": {}}, "here: reference: unknown key 'name'; did you mean 'names'?"),
+        ({"class": 3}, "here: reference: class is 3; expected a string"),
+        ({"class": "a:B", "names": ["eps"]}, "here: reference: names is ['eps']; expected a table"),
+        ({"class": "a:B", "names": {"eps": 1}}, "here: reference: names.eps is 1; expected a string"),
+        ({"class": "a:B", "hyperparameters": 1}, "here: reference: hyperparameters is 1; expected a table"),
+    ],
+)
+def test_a_reference_is_a_name_or_a_table_with_one(reference, sentence):
+    with pytest.raises(OptbenchError) as error:
+        OptimizerDeclaration(name="A", where="here", optimizer="a:A", reference=reference)
+    assert str(error.value) == sentence
+
+
+@pytest.mark.parametrize("reference", ["a:B", dict, {"class": "a:B", "names": {"eps": ""}}, {"class": dict}])
+def test_a_reference_may_be_named_told_in_full_or_given(reference):
+    assert OptimizerDeclaration(name="A", where="here", optimizer="a:A", reference=reference).reference == reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -10,6 +10,10 @@ from torch import Tensor
 
 class ContractBroken(Exception):
     """A property does not hold. The text says which tensor, which step, what was expected and what was found."""
+
+
+class NotAvailable(Exception):
+    """A check cannot be made here, such as without a compiler; the text says what is missing."""
 
 
 def require(holds: bool, sentence: str) -> None:
@@ -63,6 +67,35 @@ def require_finite(tensors: Sequence[Tensor], *, when: str, what: str = "tensor"
                 f"{when}, {what} {index} {_shape(tensor)} has {int(bad.sum())} entries that are not finite; "
                 f"at {list(place)} it is {tensor.detach()[place].item()}"
             )
+
+
+CLEAR = (TypeError, ValueError, RuntimeError, NotImplementedError, AssertionError)
+"""What says that something is not supported. IndexError, ZeroDivisionError and their like say that it was not thought
+of."""
+
+
+def refused(attempt: Callable[[], object], what: str) -> bool:
+    """Does the attempt raise a clear error: one of the types that are meant for it, with a message?
+
+    False where it raises nothing. Raises ContractBroken for an error that is not clear.
+    """
+    try:
+        attempt()
+    except (ContractBroken, NotAvailable):
+        raise
+    except CLEAR as error:
+        require(bool(str(error)), f"{what} raised {type(error).__name__} without a message; expected a clear error")
+        return True
+    except Exception as error:
+        sentence = f"{what} raised {type(error).__name__}: {error}; expected a clear error, such as ValueError"
+        raise ContractBroken(sentence) from error
+    return False
+
+
+def require_refusal(attempt: Callable[[], object], what: str, *, claim: str) -> None:
+    """What the optimizer claims not to support must raise a clear error. Where it works, the claim is out of date."""
+    if not refused(attempt, what):
+        raise ContractBroken(f"{what} raised nothing, and the claim {claim} says that it does: it is out of date")
 
 
 def same(found: Tensor, expected: Tensor) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pytest_optbench.machine.contract.broken import ContractBroken
+from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable
 from pytest_optbench.machine.contract.check import Check, Measures
 from pytest_optbench.machine.contract.checks import CHECKS
 from pytest_optbench.machine.contract.subject import Subject, subjects
@@ -40,13 +40,14 @@ class CheckCase:
     def run(self) -> Measures:
         """Run the check, alone in the world: one thread, random numbers of its own, everything put back afterwards.
 
-        Raises ContractBroken; also for an exception that comes out of the optimizer, which is then the cause.
+        Raises ContractBroken; also for an exception that comes out of the optimizer, which is then the cause; and
+        NotAvailable where the check cannot be made here.
         """
         with isolated(), torch.enable_grad():
             torch.manual_seed(derived_seed("contract", self.subject.seed, "global") % 2**63)
             try:
                 return self.check.run(self.subject, self.part)
-            except ContractBroken:
+            except (ContractBroken, NotAvailable):
                 raise
             except Exception as error:
                 raise ContractBroken(f"{type(error).__name__}: {error}") from error

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from pytest_optbench.machine.contract.reference import VARIANTS
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
 from pytest_optbench.words.claims import DEFAULT_CONFIGURATION
@@ -20,8 +21,8 @@ from pytest_optbench.words.claims import DEFAULT_CONFIGURATION
 SHAPES: tuple[tuple[int, ...], ...] = ((4, 3), (4, 3), (6,), (2, 3, 2, 2))
 MATRICES: tuple[tuple[int, ...], ...] = ((4, 3), (4, 3), (3, 5), (5, 2))
 """The shapes for what accepts matrices only."""
-VARIANTS = ("foreach", "fused", "capturable", "differentiable")
-"""Options that choose an implementation and mean nothing else."""
+
+__all__ = ["MATRICES", "SHAPES", "SHAPE_OF", "VARIANTS", "Groups", "Subject", "subjects"]
 
 Groups = Sequence[Mapping[str, Any]]
 
@@ -100,14 +101,17 @@ class Subject:
         except (TypeError, ValueError):
             parameters = []
         variadic = False
+        known = {parameter.name for parameter in parameters}
         for parameter in parameters:
             if parameter.kind is parameter.VAR_KEYWORD:
                 variadic = True
-            elif parameter.kind is not parameter.VAR_POSITIONAL and parameter.default is not parameter.empty:
-                named[parameter.name] = parameter.default
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                continue
+            elif parameter.default is not parameter.empty or parameter.name in self.options:
+                named[parameter.name] = self.options.get(parameter.name, parameter.default)
         if variadic or not parameters:
             named = {**self.defaults, **named}
-        return {**named, **{name: value for name, value in self.options.items() if name in named or variadic}}
+        return {**named, **{name: value for name, value in self.options.items() if name in known or variadic}}
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:

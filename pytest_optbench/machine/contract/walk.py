@@ -140,7 +140,7 @@ class Walk:
 
     def loss(self) -> Tensor:
         """A scalar for a closure to return: half the sum of squares of the parameters, in float64."""
-        squares = [parameter.detach().to(torch.float64).square().sum() for parameter in self.parameters]
+        squares = [parameter.detach().abs().to(torch.float64).square().sum() for parameter in self.parameters]
         return 0.5 * torch.stack(squares).sum()
 
     def clear(self) -> None:
@@ -214,9 +214,21 @@ def initial(subject: Subject, shapes: Sequence[tuple[int, ...]] | None = None) -
     """Starting values: standard normal entries, the same for the same seed, in the subject's dtype and device."""
     chosen = subject.shapes if shapes is None else shapes
     return [
-        normal(subject.seed, "start", index, shape=tuple(shape)).to(dtype=subject.dtype, device=subject.device)
+        normal(subject.seed, "start", index, shape=tuple(shape)).to(
+            dtype=subject.dtype, device=subject.device, copy=True
+        )
         for index, shape in enumerate(chosen)
     ]
+
+
+def lowest_precision(state: Any, dtype: torch.dtype) -> torch.dtype:
+    """The lowest of a dtype and those of the fractions in a state; a counter is exact in any."""
+    lowest = dtype
+    for tensor in tensors_of(state):
+        lower = tensor.is_floating_point() and torch.finfo(tensor.dtype).eps > torch.finfo(lowest).eps
+        if lower and bool((tensor.detach().float() % 1 != 0).any()):
+            lowest = tensor.dtype
+    return lowest
 
 
 def tensors_of(state: Any) -> list[Tensor]:

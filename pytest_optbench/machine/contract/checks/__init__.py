@@ -7,22 +7,35 @@ from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
 from pytest_optbench.machine.contract.checks import (
+    bounds,
     closures,
     copies,
     decay,
     descent,
+    distributed,
+    dtypes,
     gradients,
     groups,
     hooks,
+    implementations,
     liveness,
+    memory,
     modes,
+    parity,
+    randomness,
     rates,
     restart,
     resume,
     scaling,
+    shapes,
+    sparse,
+    symmetric,
+    symmetries,
     update,
+    zeros,
 )
 from pytest_optbench.machine.contract.checks.exemptions import need_of
+from pytest_optbench.machine.contract.families import MEMBERS
 
 _FAMILIES: tuple[ModuleType, ...] = (
     descent,
@@ -36,9 +49,22 @@ _FAMILIES: tuple[ModuleType, ...] = (
     liveness,
     rates,
     decay,
+    zeros,
+    shapes,
+    dtypes,
+    sparse,
+    randomness,
+    symmetries,
+    symmetric,
+    implementations,
     scaling,
+    memory,
+    bounds,
     hooks,
     modes,
+    distributed,
+    *MEMBERS,
+    parity,
 )
 
 

@@ -1,0 +1,31 @@
+"""The families: what is known in closed form of an optimizer that states what it is, one family per file."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from pytest_optbench.machine.contract.families import (
+    adagrad_like,
+    adam_like,
+    kronecker_preconditioned,
+    lion_like,
+    matrix_orthogonal,
+    parameter_free,
+    scale_adaptive,
+    schedule_free,
+    sgd_like,
+    sign_like,
+)
+
+MEMBERS: tuple[ModuleType, ...] = (
+    adam_like,
+    sgd_like,
+    sign_like,
+    lion_like,
+    adagrad_like,
+    matrix_orthogonal,
+    kronecker_preconditioned,
+    schedule_free,
+    scale_adaptive,
+    parameter_free,
+)

@@ -1,0 +1,250 @@
+"""Making a fingerprint: an optimizer is led along a fixed script of gradients, and its steps are measured."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from pytest_optbench.machine.contract.alternatives import alternatives, merged
+from pytest_optbench.machine.contract.subject import SHAPE_OF, Subject
+from pytest_optbench.machine.contract.walk import Gradient, Walk, lowest_precision
+from pytest_optbench.machine.determinism import isolated
+from pytest_optbench.words.fingerprint import (
+    EVENTS,
+    LEARNING_RATES,
+    LEAST_TOLERANCE,
+    SECOND_GROUP,
+    STEPS,
+    Fingerprint,
+    Measured,
+    measured,
+)
+
+_SLOTS: tuple[tuple[tuple[int, ...], tuple[int, ...], float], ...] = (
+    ((7, 3), (7, 3), 1.0),
+    ((3, 7), (3, 7), 1e-4),
+    ((6,), (2, 5), 1e2),
+    ((2, 3, 2, 2), (4, 4), 1e-2),
+    ((5,), (5, 2), 1.0),
+)
+"""Of each tensor: its shape, the matrix in its place where only such are accepted, and the scale of its gradients."""
+_JITTER = 1e-13
+"""By how much, relative, gradients are moved to see what rounding does in float64: some hundred roundings."""
+_MARGIN = 4.0
+"""A rewrite may move more than the gradients are moved: several operations, each rounded otherwise."""
+_WATCHED = 6
+"""Steps that are watched for their precision."""
+_SLOPE = 0.3
+
+
+def fingerprint(subject: Subject) -> Fingerprint:
+    """The fingerprint of a configuration. Exceptions of the optimizer come out as they are.
+
+    Gradients and starting values are drawn by Python's own generator, so that they are the same in every version of
+    torch and on every machine, and depend on nothing else; only for an optimizer that evaluates a closure or
+    differentiates gradients do they have a part 0.3 p, without which there would be nothing to evaluate. Five tensors
+    (tall, wide, a vector, a convolution and one that comes late) with gradients from 1e-4 to 1e2, in two groups, the
+    second with another value of every number that is a hyperparameter; what happens to them is in
+    `words.fingerprint.EVENTS`.
+
+    The tolerance is 1e-7 of a step unless rounding shows more: the script is played again with every gradient moved by
+    1e-13, or by eps of the lowest precision in which the optimizer was seen to compute or to keep its state; four times
+    the largest change of a step, rounded up to 1, 2 or 5 times a power of ten, is then the tolerance.
+    """
+    subject = subject.in_dtype(torch.float32 if subject.claimed("no_fp64") else torch.float64)
+    with isolated(), torch.enable_grad():
+        plain, groups = _played_in_groups(subject)
+        watch = _Watch(subject.dtype)
+        with suppress(Exception), watch:  # what cannot be watched, a compiled step, is taken to keep its precision
+            _played(subject, groups, steps=_WATCHED, watch=watch)
+        moved = _played(
+            subject, groups, max(_JITTER, torch.finfo(watch.lowest).eps if watch.lowest != torch.float64 else 0.0)
+        )
+    return Fingerprint(
+        tensors=tuple("x".join(map(str, shape)) or "scalar" for shape in _shapes(subject)),
+        steps=plain.steps,
+        tolerance=max(LEAST_TOLERANCE, _round_number(_MARGIN * _response(plain, moved))),
+        floor=float(f"{plain.floor:.0e}"),
+    )
+
+
+@dataclass(frozen=True)
+class _Play:
+    steps: tuple[tuple[Measured, ...], ...]
+    floor: float
+
+
+Groups = Sequence[tuple[Sequence[int], Mapping[str, Any]]]
+
+
+def _played_in_groups(subject: Subject) -> tuple[_Play, Groups | None]:
+    """The script with as many options of the second group as the optimizer takes, and its groups."""
+    ways = [*_ways(subject)]
+    for groups in ways[:-1]:
+        with suppress(Exception):
+            return _played(subject, groups), groups
+    return _played(subject, ways[-1]), ways[-1]
+
+
+def _ways(subject: Subject) -> Iterator[Groups | None]:
+    """The groups, the most telling first: every number another, the decay alone, no options, a single group."""
+    if not subject.claimed("one_group"):
+        numbers: dict[str, Any] = {}
+        for options in alternatives(subject).values():
+            name, value = next(iter(options.items()))
+            if not isinstance(value, bool) and name not in subject.claims.get("not_per_group", ()):
+                numbers = merged(subject, numbers, options)
+        first = [k for k in range(len(_SLOTS)) if k not in SECOND_GROUP]
+        for names in (numbers.keys(), {"weight_decay"}, set()):
+            yield [(first, {}), (SECOND_GROUP, {name: numbers[name] for name in numbers if name in names})]
+    yield None
+
+
+def _played(
+    subject: Subject, groups: Groups | None, jitter: float = 0.0, steps: int = STEPS, watch: _Watch | None = None
+) -> _Play:
+    shapes = _shapes(subject)
+    start = [_drawn("start", k, shape) for k, shape in enumerate(shapes)]
+    walk = Walk(
+        subject,
+        start=[value.to(dtype=subject.dtype, device=subject.device) for value in start],
+        gradient=_script(subject, jitter),
+        groups=groups,
+    )
+    rates = [group.get("lr") for group in walk.groups]
+    rates = [rate.item() if isinstance(rate, Tensor) else rate for rate in rates]
+    size = 0.0
+    found = []
+    for t in range(1, steps + 1):
+        for group, rate in zip(walk.groups, rates, strict=True):
+            if t in LEARNING_RATES and isinstance(rate, (int, float)):
+                _write(group, rate * LEARNING_RATES[t])
+        before = walk.values()
+        walk.step()
+        after = walk.values()
+        found.append(_measured(before, after))
+        size = max(size, *(_norm(value) for value in after))
+    if subject.declared.train_eval:
+        before = walk.values()
+        walk.eval()
+        found.append(_measured(before, walk.values()))
+    if watch is not None:
+        watch.look(lowest_precision(walk.optimizer.state, subject.dtype))
+    return _Play(tuple(found), 4 * torch.finfo(subject.dtype).eps * size)
+
+
+def _write(group: dict[str, Any], rate: float) -> None:
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+def _script(subject: Subject, jitter: float) -> Gradient:
+    capabilities = subject.capabilities
+    slope = _SLOPE if capabilities.needs_closure or capabilities.needs_graph else 0.0
+
+    @cache
+    def fixed(t: int, index: int, shape: tuple[int, ...]) -> Tensor:
+        noise = jitter * _drawn("jitter", index, shape, t) if jitter else 0.0
+        return (_drawn("gradient", index, shape, t) * (1 + noise)).to(dtype=subject.dtype, device=subject.device)
+
+    def gradient(t: int, index: int, parameter: Tensor) -> Tensor | None:
+        factor: float | None = _SLOTS[index][2]
+        for (first, last), (_, change) in EVENTS[index].items():
+            if first <= t + 1 <= last:
+                factor = None if change is None or factor is None else factor * change
+        if factor is None:
+            return None
+        value = fixed(t, index, tuple(parameter.shape))
+        return factor * value + slope * parameter if slope and factor else factor * value
+
+    return gradient
+
+
+@cache
+def _drawn(purpose: str, tensor: int, shape: tuple[int, ...], step: int = 0) -> Tensor:
+    """Uniform between -1 and 1, the same in every version of Python and torch; not to be written to."""
+    generator = random.Random(f"fingerprint {purpose} {tensor} {step}")
+    values = [2 * generator.random() - 1 for _ in range(math.prod(shape))]
+    return torch.tensor(values, dtype=torch.float64).reshape(shape)
+
+
+@cache
+def _directions(tensor: int, count: int) -> Tensor:
+    """Two directions of length 1, as rows."""
+    rows = _drawn("directions", tensor, (2, count))
+    directions: Tensor = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    return directions
+
+
+def _measured(before: Sequence[Tensor], after: Sequence[Tensor]) -> tuple[Measured, ...]:
+    result = []
+    for k, (old, new) in enumerate(zip(before, after, strict=True)):
+        step = (new.to("cpu", torch.float64) - old.to("cpu", torch.float64)).flatten()
+        result.append(measured([step.norm().item(), *(_directions(k, step.numel()) @ step).tolist()]))
+    return tuple(result)
+
+
+def _norm(value: Tensor) -> float:
+    norm = value.to(torch.float64).norm().item()
+    return norm if math.isfinite(norm) else 0.0
+
+
+def _response(plain: _Play, moved: _Play) -> float:
+    """The largest relative change of a step between two plays; infinite where one is finite and the other not."""
+    largest = 0.0
+    for mine, theirs in zip(plain.steps, moved.steps, strict=True):
+        for a, b in zip(mine, theirs, strict=True):
+            norms = [value for value in (a[0], b[0]) if value is not None]
+            for x, y in zip(a, b, strict=True):
+                if x is None or y is None:
+                    largest = largest if x is y else math.inf
+                elif (gap := abs(x - y) - plain.floor - moved.floor) > 0:
+                    largest = max(largest, gap / max(norms))
+    return largest
+
+
+def _round_number(value: float) -> float:
+    """The next of 1, 2 and 5 times a power of ten, at most 1."""
+    if not value > 0:
+        return 0.0
+    below = math.floor(math.log10(min(value, 1.0)))
+    return min(1.0, next(found for lead in (1, 2, 5, 10) if (found := float(f"{lead}e{below}")) >= min(value, 1.0)))
+
+
+def _shapes(subject: Subject) -> list[tuple[int, ...]]:
+    """The shapes of the tensors, as far as the constructor accepts them."""
+    nearest = min(subject.declared.dimensions, key=lambda ndim: abs(ndim - 2))
+    return [
+        shape if subject.accepts(len(shape)) else matrix if subject.accepts(2) else SHAPE_OF[nearest]
+        for shape, matrix, _ in _SLOTS
+    ]
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees the lowest precision of the tensors with which a step computes; single numbers do not count."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.lowest = dtype
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for one in tree_leaves((args, kwargs, result)):
+            if isinstance(one, Tensor) and one.is_floating_point() and one.numel() > 1:
+                self.look(one.dtype)
+        return result
+
+    def look(self, dtype: torch.dtype) -> None:
+        self.lowest = max(self.lowest, dtype, key=lambda one: torch.finfo(one).eps)

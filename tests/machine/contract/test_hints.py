@@ -1,0 +1,81 @@
+"""Hints: what holds and is not claimed is offered, and nothing else."""
+
+from __future__ import annotations
+
+import tomllib
+
+import lion_pytorch
+import pytest
+import schedulefree
+import torch
+from verdicts import recipe_of, subject_of
+
+from pytest_optbench.machine.contract.hints import CHARACTERISTIC, hints, observed
+from pytest_optbench.machine.contract.profile import profile
+from pytest_optbench.words.claims import CHECKS, FAMILIES, validate_claims
+
+
+def test_every_family_can_be_offered():
+    assert set(CHARACTERISTIC) == set(FAMILIES)
+    assert set(CHARACTERISTIC.values()) <= set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "family"),
+    [
+        (torch.optim.Adam, "adam_like"),
+        (torch.optim.SGD, "sgd_like"),
+        (torch.optim.Adagrad, "adagrad_like"),
+        (torch.optim.Muon, "matrix_orthogonal"),
+        (torch.optim.Adafactor, "scale_adaptive"),
+        (lion_pytorch.Lion, "lion_like"),
+        (schedulefree.SGDScheduleFree, "schedule_free"),
+        (torch.optim.RMSprop, None),
+        (torch.optim.NAdam, None),
+        (torch.optim.Adadelta, None),
+        (torch.optim.LBFGS, None),
+    ],
+)
+def test_the_family_is_seen(optimizer, family):
+    assert observed(subject_of(optimizer)).get("family") == family
+
+
+def test_the_sentences_can_be_pasted():
+    first, second = hints(subject_of(torch.optim.Adagrad, claims={"weight_decay": "l2"}))
+    assert first == 'behaves like adagrad_like: claim family = "adagrad_like" to have it checked'
+    assert second == (
+        "seems so: entries are independent, invariant in scale; "
+        'claims = { elementwise = true, scale = "invariant" } would have it checked'
+    )
+
+
+def test_what_is_claimed_is_not_offered():
+    claims = {"weight_decay": "decoupled", "elementwise": False, "scale": "invariant"}
+    assert hints(subject_of(torch.optim.AdamW, family="adam_like", claims=claims)) == []
+    assert "family" not in observed(subject_of(torch.optim.AdamW, claims={"family": ""}))
+
+
+def test_an_optimizer_that_raises_has_no_hints():
+    class Broken(torch.optim.SGD):
+        def step(self, closure=None):
+            raise RuntimeError("broken")
+
+    assert hints(subject_of(Broken)) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "hyperparameters", "expected"),
+    [
+        ("AdamW", {"lr": 0.1}, {"elementwise": True}),
+        ("Muon", {}, {"no_ndim": [0, 1, 3, 4], "no_complex": True}),
+        ("LBFGS", {}, {"needs_closure": True, "one_group": True}),
+        ("SparseAdam", {}, {"sparse_only": True, "no_complex": True}),
+    ],
+)
+def test_a_profile_is_a_table_of_true_claims(path, hyperparameters, expected):
+    text = profile(recipe_of(getattr(torch.optim, path), **hyperparameters), path=f"torch.optim:{path}")
+    table = tomllib.loads(text)["tool"]["optbench"]["optimizers"]["it"]
+    assert table["class"] == f"torch.optim:{path}"
+    assert table.get("hyperparameters", {}) == hyperparameters
+    assert table["claims"].items() >= expected.items()
+    validate_claims(table["claims"], where="here")
