@@ -22,24 +22,37 @@ def require(holds: bool, sentence: str) -> None:
         raise ContractBroken(sentence)
 
 
-def require_equal(found: Sequence[Tensor], expected: Sequence[Tensor], *, when: str) -> None:
-    """Every tensor must equal its counterpart to the bit; `when` begins the sentence, as in "after step 3"."""
-    for index, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
+def require_equal(
+    found: Sequence[Tensor], expected: Sequence[Tensor], *, when: str, indices: Sequence[int] | None = None
+) -> None:
+    """Every tensor must equal its counterpart to the bit; `when` begins the sentence, as in "after step 3".
+
+    `indices` are the numbers that the sentence calls them by, where these are not all the tensors there are.
+    """
+    for place, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
         if not same(mine, theirs):
+            index = place if indices is None else indices[place]
             raise ContractBroken(f"{when}, {difference(mine, theirs, index)}; they must be equal to the bit")
 
 
 def require_close(
-    found: Sequence[Tensor], expected: Sequence[Tensor], *, rtol: float, atol: float = 0.0, when: str
+    found: Sequence[Tensor],
+    expected: Sequence[Tensor],
+    *,
+    rtol: float,
+    atol: float = 0.0,
+    when: str,
+    indices: Sequence[int] | None = None,
 ) -> None:
     """Every tensor must be close to its counterpart, entry by entry: |found - expected| <= atol + rtol |expected|.
 
-    Where NaN or an infinity is expected it must be found; it is equal to nothing else.
+    Where NaN or an infinity is expected it must be found; it is equal to nothing else. `indices` as in require_equal.
     """
-    for index, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
+    for place, (mine, theirs) in enumerate(zip(found, expected, strict=True)):
         a, b = mine.detach(), theirs.detach()
         dtype = torch.promote_types(a.dtype, b.dtype)
         if not torch.allclose(a.to(dtype), b.to(dtype), rtol=rtol, atol=atol, equal_nan=True):
+            index = place if indices is None else indices[place]
             allowed = f"rtol {rtol:g}" + (f", atol {atol:g}" if atol else "")
             raise ContractBroken(f"{when}, {difference(mine, theirs, index)}; {allowed} is allowed")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -64,9 +64,11 @@ class Walk:
         gradient: Gradient | None = None,
         groups: Sequence[tuple[Sequence[int], Mapping[str, Any]]] | None = None,
         options: Mapping[str, Any] | None = None,
+        handed: Callable[[Sequence[Tensor]], Iterable[Any]] | None = None,
     ) -> None:
         """`start` holds initial values instead of `shapes`; `groups` are (indices of parameters, options of the group);
-        `options` go on top of the configuration's."""
+        `options` go on top of the configuration's; `handed` is how the constructor gets its parameters, if not as a
+        list or groups."""
         self.subject = subject
         self.gradient: Gradient = gradient if gradient is not None else Script(subject.seed)
         self.options = dict(options or {})
@@ -75,11 +77,15 @@ class Walk:
         self.parameters = [torch.nn.Parameter(value.detach().clone()) for value in values]
         self.random = RandomState.seeded(derived_seed("contract", subject.seed, "optimizer"))
         with self.randomly():
-            self.optimizer: Any = subject.build(
-                [{"params": [self.parameters[k] for k in indices], **own} for indices, own in groups]
-                if groups is not None
-                else self.parameters,
-                **self.options,
+            self.optimizer: Any = (
+                subject.recipe.optimizer(handed(self.parameters), **{**subject.options, **self.options})
+                if handed is not None
+                else subject.build(
+                    [{"params": [self.parameters[k] for k in indices], **own} for indices, own in groups]
+                    if groups is not None
+                    else self.parameters,
+                    **self.options,
+                )
             )
         self.train()
 

@@ -81,9 +81,9 @@ def test_a_sound_optimizer_passes(optimizer, check):
 @pytest.mark.parametrize(
     ("check", "optimizer", "fault"),
     [
-        ("lr_read_each_step", OwnRate, "of the motion of tensor 0 in step 9 at lr / 10, against a tenth of that at lr"),
-        ("lr_read_each_step", DecaysAlways, "of the motion of tensor 0 in step 9 at lr / 10"),
-        ("lr_read_each_step", AverageStep, "of the motion of tensor 0 in step 9 at lr / 10"),
+        ("lr_read_each_step", OwnRate, "of the motion in step 9 at lr / 10, against a tenth of that at lr, tensor 0"),
+        ("lr_read_each_step", DecaysAlways, "of the motion in step 9 at lr / 10"),
+        ("lr_read_each_step", AverageStep, "of the motion in step 9 at lr / 10"),
         ("scheduler", Anneals, "after step 1 under LambdaLR, param_groups[0]['lr'] is [0.099]; expected [0.1]"),
         (
             "lr_zero",

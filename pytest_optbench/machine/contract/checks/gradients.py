@@ -77,6 +77,7 @@ def one_gradient_none(subject: Subject) -> None:
             [found[index] for index in others],
             apart.values(),
             when=f"after 3 steps in which tensor {missing} has no gradient, against an optimizer without it",
+            indices=others,
         )
     if not (subject.claimed("couples_params") and subject.claimed("history")):
         walk = Walk(subject).take(3)
@@ -120,8 +121,8 @@ def late_gradient(subject: Subject) -> None:
             require_equal(
                 walk.values()[late : late + 1],
                 fresh.values(),
-                when=f"of the parameter whose first gradient comes at step {_LATE + 1}, "
-                f"after its step {fresh.t} and against a fresh optimizer",
+                when=f"with a first gradient at step {_LATE + 1}, after step {walk.t} and against a fresh optimizer",
+                indices=[late],
             )
     require_finite(walk.values(), when=f"after {walk.t} steps, one parameter with gradients from step {_LATE + 1}")
     require(

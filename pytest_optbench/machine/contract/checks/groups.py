@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 import torch
@@ -162,11 +163,7 @@ def order_and_grouping(subject: Subject) -> None:
     if not subject.claimed("one_group"):
         alone = Walk(subject, start=start, gradient=script, groups=[([k], {}) for k in range(len(start))]).take(4)
         require_equal(alone.values(), expected, when="after 4 steps with a group for each parameter")
-    made = Walk(subject, start=start, gradient=script)
-    made.optimizer = subject.recipe.optimizer(
-        (parameter for parameter in made.parameters), **{**subject.options, **made.options}
-    )
-    made.train()
+    made = Walk(subject, start=start, gradient=script, handed=iter)
     require_equal(made.take(4).values(), expected, when="after 4 steps with the parameters from a generator")
 
 
@@ -179,17 +176,12 @@ def named_parameters(subject: Subject) -> None:
     and the groups of the state_dict hold the names under "param_names". A constructor that refuses pairs with an error
     is let off: torch takes them from version 2.6 on.
     """
-    plain, named = Walk(subject), Walk(subject)
-    names = [f"layer{index}.weight" for index in range(len(named.parameters))]
+    names = [f"layer{index}.weight" for index in range(len(subject.shapes))]
+    plain = Walk(subject)
     try:
-        with named.randomly():
-            named.random = plain.random
-        named.optimizer = subject.recipe.optimizer(
-            list(zip(names, named.parameters, strict=True)), **{**subject.options, **named.options}
-        )
+        named = Walk(subject, handed=lambda parameters: list(zip(names, parameters, strict=True)))
     except Exception:
         return
-    named.train()
     require_equal(named.take(3).values(), plain.take(3).values(), when="after 3 steps with named parameters")
     groups = named.optimizer.state_dict()["param_groups"]
     found = [name for group in groups for name in group.get("param_names", ())]
@@ -209,7 +201,7 @@ def tensor_independence(subject: Subject) -> None:
     for index, value in enumerate(start):
         alone = Walk(subject, start=[value], gradient=renumbered(script, [index])).take(4).values()
         require_equal(
-            together[index : index + 1], alone, when=f"after 4 steps, of tensor {index} among others against alone"
+            together[index : index + 1], alone, when="after 4 steps among others against alone", indices=[index]
         )
 
 
@@ -219,21 +211,32 @@ def groups_not_rewritten(subject: Subject) -> None:
 
     Prevents: decay of the learning rate inside `step()`, which fights with schedulers and is saved as if the user had
     set it; a default that is changed for every group made later. Criterion: after 5 steps, the entries of each group
-    and of `defaults` that the constructor names are what they were. Relaxed by `adaptive_keys`, which lists entries
-    that steps may write.
+    and of `defaults` that the constructor names are what they were; an entry that was None may get a value, once, for
+    None asks to find one. Relaxed by `adaptive_keys`, which lists entries that steps may write.
     """
     walk = Walk(subject)
     written = set(subject.claims.get("adaptive_keys", ()))
-    names = [name for name in subject.keywords if name not in written]
+    names = [name for name in _named_by_the_constructor(subject) if name not in written]
     before = _hyperparameters(walk, names)
     for _ in range(5):
         walk.step()
         for place, value in _hyperparameters(walk, names).items():
+            if before[place] is None:  # asks for a value to be found; that one stays
+                before[place] = value
             if not _equal(value, before[place]):
                 raise ContractBroken(
                     f"step {walk.t} changed {place} from {_plain(before[place])} to {_plain(value)}"
                     f"{_writer(subject, names, walk.t)}"
                 )
+
+
+def _named_by_the_constructor(subject: Subject) -> list[str]:
+    """Hyperparameters that stand in the signature; all that are known where it takes `**kwargs` only."""
+    try:
+        signature = set(inspect.signature(subject.recipe.optimizer).parameters)
+    except (TypeError, ValueError):
+        signature = set()
+    return [name for name in subject.keywords if name in signature] or list(subject.keywords)
 
 
 def _hyperparameters(walk: Walk, names: list[str]) -> dict[str, Any]:
@@ -254,7 +257,8 @@ def _writer(subject: Subject, names: list[str], step: int) -> str:
     before = _hyperparameters(walk, names)
 
     def changed() -> bool:
-        return any(not _equal(value, before[place]) for place, value in _hyperparameters(walk, names).items())
+        now = _hyperparameters(walk, names)
+        return any(old is not None and not _equal(now[place], old) for place, old in before.items())
 
     return culprit(walk.step, changed)
 

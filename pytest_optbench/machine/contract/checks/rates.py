@@ -58,7 +58,8 @@ def lr_read_each_step(subject: Subject) -> None:
             [0.1 * (whole - old)],
             rtol=1e-3,
             atol=4 * torch.finfo(subject.dtype).eps * most,
-            when=f"of the motion of tensor {index} in step {walk.t} at lr / 10, against a tenth of that at lr",
+            when=f"of the motion in step {walk.t} at lr / 10, against a tenth of that at lr",
+            indices=[index],
         )
 
 
@@ -181,7 +182,8 @@ def error_names_argument(subject: Subject, name: str) -> None:
 
     Prevents: an assertion without a text, which in a sweep over ten hyperparameters says nothing. Criterion: the
     constructor, given -1 for the hyperparameter (-1 for each entry of a tuple), raises nothing, or an error that names
-    it (with underscores or spaces, without a plural s; lr also as learning rate). One verdict for each number.
+    it, or its first word (with underscores or spaces, without a plural s; lr also as learning rate). One verdict for
+    each number.
     """
     value = subject.option(name)
     bad: Any = type(value)([-1.0] * len(value)) if isinstance(value, (tuple, list)) else -1.0
@@ -190,11 +192,8 @@ def error_names_argument(subject: Subject, name: str) -> None:
     except Exception as error:
         text = str(error).lower().replace("_", " ")
         words = name.lower().replace("_", " ")
-        names = [
-            words,
-            *(["learning rate"] if name == "lr" else []),
-            *([words[:-1]] if words[3:].endswith("s") else []),
-        ]
+        first = words.split()[0]
+        names = {words, words.removesuffix("s"), first.removesuffix("s"), *(["learning rate"] if first == "lr" else [])}
         require(
             any(word in text for word in names),
             f"the error for {name}={bad!r} does not name it: {type(error).__name__}: {error}",
