@@ -69,4 +69,7 @@ def test_a_norm_that_underflows() -> None:
 
 
 def test_scales_that_it_is_made_for() -> None:
-    assert set(verdicts(optimizer_of(divided), "gradient_magnitudes", claims={"grad_scales": [1e3, 1e6]})) == {"1e3", "1e6"}
+    assert set(verdicts(optimizer_of(divided), "gradient_magnitudes", claims={"grad_scales": [1e3, 1e6]})) == {
+        "1e3",
+        "1e6",
+    }
