@@ -25,7 +25,8 @@ def sparse(subject: Subject) -> None:
     of 6 rows, with rows listed twice and one step without any, are close to those along the same gradients made dense.
     Under `lazy_sparse` or `sparse_only` instead: rows without a gradient keep their bits, the others move and stay
     finite; under `sparse_only` a dense gradient must raise a clear error. Otherwise a clear error in building or in the
-    first step is an answer. Tolerance: rtol 1e-5, atol 1e-6 in float32, 1e-10 and 1e-12 in float64: sums in another order.
+    first step is an answer. Tolerance: rtol 1e-5, atol 1e-6 in float32, 1e-10 and 1e-12 in float64: sums in another
+    order.
     """
     unchecked = torch.sparse.check_sparse_tensor_invariants(False)  # type: ignore[no-untyped-call]
     with unchecked:  # where nothing is said about it, torch warns
