@@ -29,9 +29,9 @@ def state_bounded(subject: Subject) -> dict[str, float]:
     Prevents: a list that is appended to at every step, a buffer made anew beside the old one, state that keeps the
     graph of every step before it; memory that runs out after a day. Criterion: the storage of all tensors in state and
     groups is after 30 steps at most 64 bytes larger than after 4; no state tensor has a grad_fn or requires a gradient;
-    under `slots` = n, state is at most n times as large as the parameters, and 64 bytes for each of them. The measure
-    `state_bytes_per_param` is its bytes (tensors of a single entry left out) per entry of the parameters. Exemption:
-    `history` (growth only).
+    under `slots` = n, state is at most n times as large as the parameters, tensors of a single entry left out. The
+    measure `state_bytes_per_param` is its bytes, counted likewise, per entry of the parameters. Exemption: `history`
+    (growth only).
     """
     walk = Walk(subject).take(4)
     early = _bytes(walk)
@@ -52,10 +52,9 @@ def state_bounded(subject: Subject) -> dict[str, float]:
     own = sum(parameter.numel() * parameter.element_size() for parameter in walk.parameters)
     if subject.claimed("slots"):
         slots = float(subject.claims["slots"])
-        allowed = slots * own + GROWTH * len(walk.parameters)
-        require(
-            late <= allowed, f"state takes {late} bytes for {own} of parameters; slots={slots:g} allows {allowed:g}"
-        )
+        taken = _bytes(walk, least=2)
+        sentence = f"state takes {taken} bytes for {own} of parameters; slots={slots:g} allows {slots * own:g}"
+        require(taken <= slots * own, sentence)
     entries = sum(parameter.numel() for parameter in walk.parameters)
     return {"state_bytes_per_param": _bytes(walk, least=2) / entries}
 
