@@ -36,6 +36,12 @@ _OTHERS: tuple[tuple[str, tuple[Any, ...], str], ...] = (
 )
 """A claim, the values to try, and the check of it."""
 
+_WORDS = {
+    "weight_decay": "{} weight decay",
+    "elementwise": "independent entries",
+    "scale": "steps that are {} in the scale of the gradients",
+}
+
 
 def hints(subject: Subject) -> list[str]:
     """Sentences about what the configuration could claim, and does not; none where everything is claimed or nothing
@@ -44,9 +50,8 @@ def hints(subject: Subject) -> list[str]:
     family = seen.pop("family", "")
     sentences = [f'behaves like {family}: claim family = "{family}" to have it checked'] if family else []
     if seen:
-        words = {"weight_decay": "weight decay is {}", "elementwise": "entries are independent", "scale": "{} in scale"}
-        what = ", ".join(words[name].format(value) for name, value in seen.items())
-        sentences.append(f"seems so: {what}; claims = {toml(seen)} would have it checked")
+        what = ", ".join(_WORDS[name].format(value) for name, value in seen.items())
+        sentences.append(f"shows {what}: claims = {toml(seen)} to have it checked")
     return sentences
 
 
