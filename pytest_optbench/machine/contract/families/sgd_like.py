@@ -49,8 +49,8 @@ def _path(subject: Subject, steps: int, *, ongoing: bool, undampened: bool, nest
 
 
 def _require_path(subject: Subject, script: Gradient, steps: int, *, ongoing: bool) -> None:
-    """The walk from zero must have the path of torch's SGD, or of a velocity that begins with zero; of either form where
-    the optimizer does not let one choose."""
+    """The walk from zero must have the path of torch's SGD, or of a velocity that begins with zero; of either form
+    where the optimizer does not let one choose."""
     walk = Walk(subject, start=origin(subject), gradient=script, options=neutral(subject))
     forms = (bool(subject.option("nesterov")),) if subject.offers("nesterov") else (False, True)
     ways = [
