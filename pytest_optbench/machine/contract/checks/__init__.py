@@ -6,10 +6,10 @@ import inspect
 from types import ModuleType
 
 from pytest_optbench.machine.contract.check import Check
-from pytest_optbench.machine.contract.checks import decay, descent, gradients, liveness, resume, symmetric
+from pytest_optbench.machine.contract.checks import claimed, decay, descent, gradients, liveness, resume
 from pytest_optbench.machine.contract.families import MEMBERS
 
-_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay, symmetric, *MEMBERS)
+_FAMILIES: tuple[ModuleType, ...] = (descent, gradients, resume, liveness, decay, claimed, *MEMBERS)
 
 
 def _of(module: ModuleType) -> list[Check]:

@@ -1,4 +1,4 @@
-"""Symmetry, where it is claimed: entries on their own, the scale of gradients, and the size of a steady step."""
+"""Claimed: what is checked where it is claimed only: entries on their own, the scale of gradients, a steady step."""
 
 from __future__ import annotations
 

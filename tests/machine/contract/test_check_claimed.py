@@ -55,7 +55,7 @@ tiring = variant(lambda self, g, p, everything: g * (1 if self.t < 300 else 0.5)
     ],
 )
 def test_what_is_truly_claimed_passes(optimizer, claims, hyperparameters):
-    found = verdicts(optimizer, module="symmetric", claims=claims, **hyperparameters)
+    found = verdicts(optimizer, module="checks.claimed", claims=claims, **hyperparameters)
     assert {name: said for name, said in found.items() if said} == {}
     assert len(found) == 2 * len(claims)
 
@@ -95,5 +95,5 @@ def test_what_is_truly_claimed_passes(optimizer, claims, hyperparameters):
     ],
 )
 def test_a_false_claim_is_found(optimizer, claims, fault):
-    found = faults(optimizer, module="symmetric", claims=claims)
+    found = faults(optimizer, module="checks.claimed", claims=claims)
     assert fault in " ".join(found.values())
