@@ -15,6 +15,8 @@ from pytest_optbench.words.errors import OptbenchError
         {"needs_closure": True, "no_ndim": [0, 1], "slots": 2, "step_bound": 1.5},
         {"weight_decay": "decoupled", "scale": "invariant"},
         {"adaptive_keys": ("lr",)},
+        {"const_step": 1.5},
+        {"const_step": [1, 1.9, 10]},
     ],
 )
 def test_claims_of_the_vocabulary_are_accepted(claims):
@@ -36,6 +38,8 @@ def test_claims_of_the_vocabulary_are_accepted(claims):
             {"weight_decay": "L2"},
             "here: unknown value of claim 'weight_decay': 'L2'; valid are decoupled, l2, none, other",
         ),
+        ({"const_step": [1, 2]}, "here: claim 'const_step' is [1, 2]; expected a number or a list of three"),
+        ({"const_step": [1, "2", 3]}, "here: claim 'const_step' is [1, '2', 3]; expected a number or a list of three"),
         ({"scale": "none"}, "here: unknown value of claim 'scale': 'none'"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from pytest_optbench.machine.contract.check import Check
 from pytest_optbench.machine.contract.checks import CHECKS
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.determinism import isolated
+from pytest_optbench.words.claims import validate_claims
+from pytest_optbench.words.errors import OptbenchError
 
 CHARACTERISTIC: Mapping[str, str] = {
     "lion_like": "lion_momentum_after_step",
@@ -30,11 +33,17 @@ CHARACTERISTIC: Mapping[str, str] = {
 too, and along a constant gradient the steps of Shampoo are orthogonal."""
 
 _OTHERS: tuple[tuple[str, tuple[Any, ...], str], ...] = (
-    ("weight_decay", ("decoupled", "l2"), "weight_decay"),
+    ("weight_decay", ("decoupled", "decoupled_after", "decoupled_lr_free", "l2"), "weight_decay"),
     ("elementwise", (True,), "elementwise"),
     ("scale", ("invariant", "linear"), "gradient_scale"),
 )
 """A claim, the values to try, and the check of it."""
+
+_WORDS = {
+    "weight_decay": "{} weight decay",
+    "elementwise": "independent entries",
+    "scale": "steps that are {} in the scale of the gradients",
+}
 
 
 def hints(subject: Subject) -> list[str]:
@@ -44,9 +53,8 @@ def hints(subject: Subject) -> list[str]:
     family = seen.pop("family", "")
     sentences = [f'behaves like {family}: claim family = "{family}" to have it checked'] if family else []
     if seen:
-        words = {"weight_decay": "weight decay is {}", "elementwise": "entries are independent", "scale": "{} in scale"}
-        what = ", ".join(words[name].format(value) for name, value in seen.items())
-        sentences.append(f"seems so: {what}; claims = {toml(seen)} would have it checked")
+        what = ", ".join(_WORDS[name].format(value) for name, value in seen.items())
+        sentences.append(f"shows {what}: claims = {toml(seen)} to have it checked")
     return sentences
 
 
@@ -63,7 +71,11 @@ def observed(subject: Subject) -> dict[str, Any]:
     for claim, values, check in _OTHERS:
         if claim in subject.claims or check not in CHECKS:
             continue
-        holding = [value for value in values if _holds(_claiming(subject, **{claim: value}), [CHECKS[check]])]
+        holding = [
+            value
+            for value in values
+            if _known(claim, value) and _holds(_claiming(subject, **{claim: value}), [CHECKS[check]])
+        ]
         if len(holding) == 1:
             found[claim] = holding[0]
     return found
@@ -76,6 +88,14 @@ def toml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(toml, value)) + "]"
     return json.dumps(value)
+
+
+def _known(claim: str, value: Any) -> bool:
+    """Is it in the vocabulary?"""
+    with suppress(OptbenchError):
+        validate_claims({claim: value}, where="")
+        return True
+    return False
 
 
 def _family(subject: Subject) -> str:

@@ -44,8 +44,8 @@ def test_the_sentences_can_be_pasted():
     first, second = hints(subject_of(torch.optim.Adagrad, claims={"weight_decay": "l2"}))
     assert first == 'behaves like adagrad_like: claim family = "adagrad_like" to have it checked'
     assert second == (
-        "seems so: entries are independent, invariant in scale; "
-        'claims = { elementwise = true, scale = "invariant" } would have it checked'
+        "shows independent entries, steps that are invariant in the scale of the gradients: "
+        'claims = { elementwise = true, scale = "invariant" } to have it checked'
     )
 
 

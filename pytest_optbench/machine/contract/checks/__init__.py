@@ -8,6 +8,7 @@ from types import ModuleType
 from pytest_optbench.machine.contract.check import Check
 from pytest_optbench.machine.contract.checks import (
     bounds,
+    claimed,
     closures,
     copies,
     decay,
@@ -29,7 +30,6 @@ from pytest_optbench.machine.contract.checks import (
     scaling,
     shapes,
     sparse,
-    symmetric,
     symmetries,
     update,
     zeros,
@@ -55,7 +55,7 @@ _FAMILIES: tuple[ModuleType, ...] = (
     sparse,
     randomness,
     symmetries,
-    symmetric,
+    claimed,
     implementations,
     scaling,
     memory,

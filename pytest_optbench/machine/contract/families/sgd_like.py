@@ -30,7 +30,7 @@ def _plain(subject: Subject) -> bool:
     return only(subject, "momentum", "beta", "dampening", "nesterov")
 
 
-def _path(subject: Subject, steps: int, *, ongoing: bool, undampened: bool) -> list[float]:
+def _path(subject: Subject, steps: int, *, ongoing: bool, undampened: bool, nesterov: bool) -> list[float]:
     """The path after each step, in units of lr, along gradients of one (or one and then zeros)."""
     momentum = float(subject.option("momentum", subject.option("beta", 0.0)))
     stated = subject.option("dampening", 0.0)
@@ -41,7 +41,7 @@ def _path(subject: Subject, steps: int, *, ongoing: bool, undampened: bool) -> l
         if momentum:
             fresh = gradient if t == 0 and undampened else (1 - dampening) * gradient
             velocity = momentum * velocity + fresh
-            place += gradient + momentum * velocity if subject.option("nesterov") else velocity
+            place += gradient + momentum * velocity if nesterov else velocity
         else:
             place += gradient
         path.append(place)
@@ -49,9 +49,15 @@ def _path(subject: Subject, steps: int, *, ongoing: bool, undampened: bool) -> l
 
 
 def _require_path(subject: Subject, script: Gradient, steps: int, *, ongoing: bool) -> None:
-    """The walk from zero must have the path of torch's SGD, or of a velocity that begins with zero."""
+    """The walk from zero must have the path of torch's SGD, or of a velocity that begins with zero; of either form
+    where the optimizer does not let one choose."""
     walk = Walk(subject, start=origin(subject), gradient=script, options=neutral(subject))
-    ways = [_path(subject, steps, ongoing=ongoing, undampened=undampened) for undampened in (True, False)]
+    forms = (bool(subject.option("nesterov")),) if subject.offers("nesterov") else (False, True)
+    ways = [
+        _path(subject, steps, ongoing=ongoing, undampened=undampened, nesterov=nesterov)
+        for nesterov in forms
+        for undampened in (True, False)
+    ]
     rtol = rounding(subject, 8 * steps)
     possible = list(ways)
     for t in range(steps):
@@ -80,9 +86,10 @@ def sgd_constant_gradient(subject: Subject) -> None:
 
     Prevents: momentum that is averaged where it should add up or the reverse, dampening that is ignored, Nesterov's
     form taken from the old velocity. Criterion: from zero along gradients of 0.25, 1 and 8, the places after each of 8
-    steps are -lr g times the sums of v_t = momentum v_(t-1) + (1 - dampening) g, or of g + momentum v_t with
-    `nesterov`; with `dampening` the velocity may begin with g itself (torch) or with the dampened one. A dampening of
-    `True` means that of the momentum. Weight decay is off. Tolerance: 8 roundings a step.
+    steps are -lr g times the sums of v_t = momentum v_(t-1) + (1 - dampening) g, or of g + momentum v_t with `nesterov`
+    (either form throughout, where there is no such option); with `dampening` the velocity may begin with g itself
+    (torch) or with the dampened one. A dampening of `True` means that of the momentum. Weight decay is off. Tolerance:
+    8 roundings a step.
     """
     _require_path(subject, constant(subject, _MAGNITUDES), 8, ongoing=True)
 

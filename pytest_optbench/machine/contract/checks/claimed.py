@@ -1,4 +1,4 @@
-"""Symmetry, where it is claimed: entries on their own, the scale of gradients, and the size of a steady step."""
+"""Claimed: what is checked where it is claimed only: entries on their own, the scale of gradients, a steady step."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def elementwise(subject: Subject) -> None:
     """Entries do not influence each other, wherever in a tensor they stand.
 
     Prevents: a norm, a mean or a factorization where every entry was to go its own way; broadcasting of a wrong shape.
-    Criterion: 8 steps of the usual tensors. With the gradients of every second entry 1000 times as large, the other
-    entries go the same way; with the entries of each tensor in a seeded order and in another shape, all entries do.
-    From zero and from normal values. Tolerance: 8 roundings a step of the largest of these entries, for entries at the
-    end of a vector register are computed by other instructions.
+    Criterion: 8 steps of the usual tensors. With the gradients of every second entry 1000 times as large and their
+    signs changed in turn, the other entries go the same way; with the entries of each tensor in a seeded order and in
+    another shape, all entries do. From zero and from normal values. Tolerance: 8 roundings a step of the largest of
+    these entries, for entries at the end of a vector register are computed by other instructions.
     """
     for start in (origin(subject), initial(subject)):
         _require_independent(subject, start)
@@ -39,7 +39,8 @@ def _require_independent(subject: Subject, start: list[Tensor]) -> None:
 
     def shouting(t: int, index: int, parameter: Tensor) -> Tensor | None:
         gradient = script(t, index, parameter)
-        return None if gradient is None else gradient * (1 + 999 * _second(parameter)).to(gradient.dtype)
+        factor = 1000 if t % 2 else -1000
+        return None if gradient is None else torch.where(_second(parameter).bool(), factor * gradient, gradient)
 
     quiet = Walk(subject, start=start, gradient=script).take(8).values()
     found = Walk(subject, start=start, gradient=shouting).take(8).values()
@@ -47,7 +48,8 @@ def _require_independent(subject: Subject, start: list[Tensor]) -> None:
         others = ~_second(theirs).bool()
         atol = rounding(subject, 64) * float(theirs[others].abs().max()) if bool(others.any()) else 0.0
         expected = torch.where(others, theirs, mine)
-        when = f"after 8 steps with other entries' gradients 1000 times as large (of parameter {index})"
+        kind = "other entries' gradients 1000 times as large and in turn reversed"
+        when = f"after 8 steps with {kind} (of parameter {index})"
         require_close([mine], [expected], rtol=0.0, atol=atol, when=when)
 
 

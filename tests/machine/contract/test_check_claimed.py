@@ -35,6 +35,7 @@ centered = variant(lambda self, g, p, everything: g - g.mean() if g.ndim > 1 els
 along_the_first = variant(lambda self, g, p, everything: g * (1 + torch.arange(len(g)).view(-1, *[1] * (g.ndim - 1))))
 clipped = variant(lambda self, g, p, everything: g / max(1, torch.cat([one.flatten() for one in everything]).norm()))
 squared = variant(lambda self, g, p, everything: g * g.abs())
+counting = variant(lambda self, g, p, everything: g * (g > 0).to(g.dtype).mean())
 signs = variant(lambda self, g, p, everything: g.sign())
 warming = variant(lambda self, g, p, everything: g * min(1, self.t / 10))
 tiring = variant(lambda self, g, p, everything: g * (1 if self.t < 300 else 0.5))
@@ -54,7 +55,7 @@ tiring = variant(lambda self, g, p, everything: g * (1 if self.t < 300 else 0.5)
     ],
 )
 def test_what_is_truly_claimed_passes(optimizer, claims, hyperparameters):
-    found = verdicts(optimizer, module="symmetric", claims=claims, **hyperparameters)
+    found = verdicts(optimizer, module="checks.claimed", claims=claims, **hyperparameters)
     assert {name: said for name, said in found.items() if said} == {}
     assert len(found) == 2 * len(claims)
 
@@ -62,9 +63,22 @@ def test_what_is_truly_claimed_passes(optimizer, claims, hyperparameters):
 @pytest.mark.parametrize(
     ("optimizer", "claims", "fault"),
     [
-        (normalized, {"elementwise": True}, "with other entries' gradients 1000 times as large (of parameter 0)"),
-        (centered, {"elementwise": True}, "with other entries' gradients 1000 times as large (of parameter 0)"),
-        (clipped, {"elementwise": True}, "with other entries' gradients 1000 times as large (of parameter 0)"),
+        (
+            normalized,
+            {"elementwise": True},
+            "with other entries' gradients 1000 times as large and in turn reversed (of parameter 0)",
+        ),
+        (counting, {"elementwise": True}, "with other entries' gradients 1000 times as large and in turn reversed"),
+        (
+            centered,
+            {"elementwise": True},
+            "with other entries' gradients 1000 times as large and in turn reversed (of parameter 0)",
+        ),
+        (
+            clipped,
+            {"elementwise": True},
+            "with other entries' gradients 1000 times as large and in turn reversed (of parameter 0)",
+        ),
         (along_the_first, {"elementwise": True}, "permuted and reshaped (of parameter 0)"),
         (squared, {"scale": "linear"}, "with gradients x 8, claimed 'linear' (path of parameter 0)"),
         (squared, {"scale": "invariant"}, "with gradients x 8, claimed 'invariant' (path of parameter 0)"),
@@ -81,5 +95,5 @@ def test_what_is_truly_claimed_passes(optimizer, claims, hyperparameters):
     ],
 )
 def test_a_false_claim_is_found(optimizer, claims, fault):
-    found = faults(optimizer, module="symmetric", claims=claims)
+    found = faults(optimizer, module="checks.claimed", claims=claims)
     assert fault in " ".join(found.values())
