@@ -47,15 +47,15 @@ class Fingerprint:
     tensors: tuple[str, ...]
     """Their shapes, as in 7x3."""
     steps: tuple[tuple[Measured, ...], ...]
-    tolerance: float
-    """Relative, in units of the norm of the step: 1e-7, or more where rounding shows more."""
+    tolerances: tuple[float, ...]
+    """Per tensor, relative to the norm of the step: 1e-7, or more where rounding shows more."""
     floor: float
     """Absolute: the rounding of the parameters themselves."""
 
     def to_json(self) -> str:
-        """A JSON list: version, tolerance, floor, shapes, then one list per step."""
+        """A JSON list: version, tolerances, floor, shapes, then one list per step."""
         return json.dumps(
-            [VERSION, self.tolerance, self.floor, list(self.tensors), *self.steps],
+            [VERSION, list(self.tolerances), self.floor, list(self.tensors), *self.steps],
             separators=(",", ":"),
             allow_nan=False,
         )
@@ -64,7 +64,7 @@ class Fingerprint:
 def from_json(text: str, *, where: str) -> Fingerprint:
     """The fingerprint behind a JSON list. Raises OptbenchError, with `where`, for anything else."""
     try:
-        version, tolerance, floor, tensors, *steps = json.loads(text)
+        version, tolerances, floor, tensors, *steps = json.loads(text)
         if version != VERSION:
             raise OptbenchError(
                 f"{where}: a fingerprint of version {version!r}; this is version {VERSION}: record it anew"
@@ -72,14 +72,14 @@ def from_json(text: str, *, where: str) -> Fingerprint:
         found = Fingerprint(
             tuple(map(str, tensors)),
             tuple(tuple(tuple(map(_finite, measured)) for measured in step) for step in steps),
-            float(tolerance),
+            tuple(float(_finite(one) or 0.0) for one in tolerances),
             float(floor),
         )
-        sizes = {len(step) for step in found.steps} | {len(found.tensors)}
+        sizes = {len(step) for step in found.steps} | {len(found.tensors), len(found.tolerances)}
         if len(sizes) > 1 or any(len(measured) != 3 for step in found.steps for measured in step):
             raise ValueError(sizes)
-        if not (0 < found.tolerance < math.inf and 0 <= found.floor < math.inf):
-            raise ValueError(found.tolerance)
+        if not (all(one > 0 for one in found.tolerances) and 0 <= found.floor < math.inf):
+            raise ValueError(found.tolerances)
     except (ValueError, TypeError, RecursionError) as error:
         shown = text if len(text) <= 40 else f"{text[:40]}..."
         raise OptbenchError(f"{where}: {shown!r} is no fingerprint") from error
@@ -102,7 +102,7 @@ def measured(values: Sequence[float]) -> Measured:
 def difference(found: Fingerprint, stored: Fingerprint) -> str:
     """Where a fingerprint first leaves the stored one, in a sentence; empty where it does not.
 
-    Two numbers agree when they differ by no more than the stored tolerance times the norm of the step, the larger one
+    Two numbers agree when they differ by no more than the tensor's stored tolerance times the norm of the step, the larger one
     of both, plus the floors.
     """
     if found.tensors != stored.tensors:
@@ -112,13 +112,13 @@ def difference(found: Fingerprint, stored: Fingerprint) -> str:
     for t, (mine, theirs) in enumerate(zip(found.steps, stored.steps, strict=True), start=1):
         for k, (a, b) in enumerate(zip(mine, theirs, strict=True)):
             norms = [norm for norm in (a[0], b[0]) if norm is not None]
-            allowed = stored.tolerance * max(norms, default=0.0) + found.floor + stored.floor
+            allowed = stored.tolerances[k] * max(norms, default=0.0) + found.floor + stored.floor
             for name, x, y in zip(("norm", "first projection", "second projection"), a, b, strict=True):
                 if not _agree(x, y, allowed):
                     tensor = f"tensor {k} ({found.tensors[k]})"
                     return (
                         f"{event(t, k)}, the {name} of {tensor}'s step is {_shown(x)}, stored {_shown(y)}"
-                        f"{_ratio(x, y, b[0])}; {stored.tolerance:g} of the step is allowed"
+                        f"{_ratio(x, y, b[0])}; {stored.tolerances[k]:g} of the step is allowed"
                     )
     return ""
 

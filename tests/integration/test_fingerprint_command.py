@@ -33,7 +33,7 @@ def test_one_optimizer_is_printed_as_rows_of_a_baseline(folder: Path, capsys: py
     (row,) = from_csv(capsys.readouterr().out, where="here")
     assert (row.kind, row.recipe, row.configuration, row.dtype) == ("fingerprint", "SGD", "default", "float64")
     assert (row.optimizer, row.hyperparameters) == ("torch.optim.sgd:SGD", '{"lr": 0.1}')
-    assert row.fingerprint.startswith("[1,1e-07,")
+    assert row.fingerprint.startswith("[1,[1e-07,1e-07,")
 
 
 def test_every_configuration_of_the_table_is_recorded_and_compared(

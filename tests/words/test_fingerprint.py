@@ -23,7 +23,7 @@ from pytest_optbench.words.fingerprint import (
 STORED = Fingerprint(
     tensors=("7x3", "6"),
     steps=tuple(((1.0, 0.25 * t, -0.5), (1e-3, 0.0, None)) for t in range(1, STEPS + 1)),
-    tolerance=1e-7,
+    tolerances=(1e-7, 1e-7),
     floor=1e-15,
 )
 
@@ -83,8 +83,8 @@ def test_a_projection_is_measured_against_the_whole_step_and_rounding_is_allowed
 
 def test_the_stored_tolerance_counts_not_that_of_what_is_found():
     off = changed(3, 0, 1.001, 0.75, -0.5)
-    assert difference(replace(off, tolerance=0.1), STORED)
-    assert not difference(off, replace(STORED, tolerance=0.01))
+    assert difference(replace(off, tolerances=(0.1, 0.1)), STORED)
+    assert not difference(off, replace(STORED, tolerances=(0.01, 1e-7)))
 
 
 def test_the_sentence_names_the_first_step_the_tensor_and_the_event():
@@ -122,14 +122,14 @@ def test_other_tensors_or_another_number_of_steps_are_told():
     [
         "",
         "{}",
-        "[1,1e-7,0]",
-        "[1,0,0,[]]",
-        '[1,1e-7,0,["6"],[[1,2]]]',
-        '[1,1e-7,0,["6"],[[1,2,"3"]]]',
-        '[1,1e-7,0,["6"],[[1,2,true]]]',
-        '[1,1e-7,0,["6"],[[1,2,NaN]]]',
-        '[1,NaN,0,["6"],[[1,2,3]]]',
-        '[1,1e-7,0,["6","5"],[[1,2,3]]]',
+        "[1,[1e-7],0]",
+        '[1,[0],0,["6"]]',
+        '[1,[1e-7],0,["6"],[[1,2]]]',
+        '[1,[1e-7],0,["6"],[[1,2,"3"]]]',
+        '[1,[1e-7],0,["6"],[[1,2,true]]]',
+        '[1,[1e-7],0,["6"],[[1,2,NaN]]]',
+        '[1,[NaN],0,["6"],[[1,2,3]]]',
+        '[1,[1e-7],0,["6","5"],[[1,2,3],[1,2,3]]]',
         "[" * 100000,
     ],
     ids=lambda text: text[:30] or "empty",
@@ -141,7 +141,7 @@ def test_what_is_no_fingerprint_is_told(text):
 
 def test_one_of_another_version_is_told():
     with pytest.raises(OptbenchError, match="here: a fingerprint of version 2; this is version 1: record it anew"):
-        from_json('[2,1e-7,0,["6"]]', where="here")
+        from_json('[2,[1e-7],0,["6"]]', where="here")
 
 
 def test_rows_of_a_baseline_are_sorted_by_configuration_and_compared():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from pytest_optbench.machine.contract.broken import ContractBroken, difference
-from pytest_optbench.machine.contract.reference import VARIANTS, Reference, accepted, defaults_of
+from pytest_optbench.machine.contract.reference import VARIANTS, Reference, accepted, defaults_of, spelled_out
 from pytest_optbench.machine.contract.subject import MATRICES, Subject
 from pytest_optbench.machine.contract.walk import Gradient, Walk, lowest_precision
 from pytest_optbench.machine.recipe import Recipe, declared
@@ -40,8 +41,6 @@ class Counterpart:
     mine: Subject
     theirs: Subject
     reference: Reference
-    known: frozenset[str]
-    """What the reference's constructor calls its hyperparameters."""
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -49,13 +48,22 @@ class Counterpart:
         shapes = tuple(shape for shape in self.mine.shapes if self.theirs.accepts(len(shape)))
         return MATRICES if {len(shape) for shape in shapes} <= {2} else shapes
 
-    @property
+    @cached_property
     def shared(self) -> dict[str, Any]:
-        """Hyperparameters that both have, by the subject's names, with their values; implementations are none."""
+        """Hyperparameters that both have, by the subject's names, with their values; implementations are none.
+
+        What a constructor takes as `**kwargs` is one only where the recipe sets or maps it: a group may hold more than
+        the constructor's arguments.
+        """
+        told = self.mine.options.keys() | self.reference.names.keys()
+        mine = (spelled_out(self.mine.recipe.optimizer) or set(self.mine.keywords)) | told
+        theirs = spelled_out(self.reference.optimizer)
+        if accepted(self.reference.optimizer) is None:
+            theirs |= {self.reference.called(name) for name in (told if theirs else mine)}
         return {
             name: value
             for name, value in self.mine.keywords.items()
-            if name not in VARIANTS and self.reference.called(name) in self.known
+            if name in mine and name not in VARIANTS and self.reference.called(name) in theirs - {""}
         }
 
     def translated(self, options: Options) -> dict[str, Any]:
@@ -79,10 +87,8 @@ def counterpart(subject: Subject) -> Counterpart | None:
         where=f"{recipe.where}: reference",
         claims={name: value for name, value in subject.claims.items() if name in _SHARED_CLAIMS},
     )
-    names = accepted(reference.optimizer)
-    known = frozenset(Subject(bare, subject.declared).keywords if names is None else names)
     own = defaults_of(recipe.optimizer)
-    pair = Counterpart(mine, mine, reference, known)
+    pair = Counterpart(mine, mine, reference)
     for name, value in subject.options.items():
         told = name in pair.shared or name in VARIANTS or reference.called(name) == ""
         if not told and (name not in own or own[name] != value):
@@ -164,9 +170,9 @@ class Lockstep:
 
     def finish(self) -> None:
         """Compare what evaluations see, where that is something else."""
-        for walk in self.walks:
-            walk.eval()
-        if self.walks:
+        if self.walks and all(walk.subject.declared.train_eval for walk in self.walks):
+            for walk in self.walks:
+                walk.eval()
             self.compare(f"after step {self.walks[0].t}, as evaluations see them")
 
     @property

@@ -59,7 +59,7 @@ def fingerprint(subject: Subject) -> Fingerprint:
 
     The tolerance is 1e-7 of a step unless rounding shows more: the script is played again with every gradient moved by
     1e-13, or by eps of the lowest precision in which the optimizer was seen to compute or to keep its state; four times
-    the largest change of a step, rounded up to 1, 2 or 5 times a power of ten, is then the tolerance.
+    the largest change of a tensor's steps, rounded up to 1, 2 or 5 times a power of ten, is then its tolerance.
     """
     subject = subject.in_dtype(torch.float32 if subject.claimed("no_fp64") else torch.float64)
     with isolated(), torch.enable_grad():
@@ -73,7 +73,7 @@ def fingerprint(subject: Subject) -> Fingerprint:
     return Fingerprint(
         tensors=tuple("x".join(map(str, shape)) or "scalar" for shape in _shapes(subject)),
         steps=plain.steps,
-        tolerance=max(LEAST_TOLERANCE, _round_number(_MARGIN * _response(plain, moved))),
+        tolerances=tuple(max(LEAST_TOLERANCE, _round_number(_MARGIN * one)) for one in _responses(plain, moved)),
         floor=float(f"{plain.floor:.0e}"),
     )
 
@@ -167,7 +167,7 @@ def _script(subject: Subject, jitter: float) -> Gradient:
         if factor is None:
             return None
         value = fixed(t, index, tuple(parameter.shape))
-        return factor * value + slope * parameter if slope and factor else factor * value
+        return factor * value + (slope if factor else 0.0) * parameter if slope else factor * value
 
     return gradient
 
@@ -201,17 +201,17 @@ def _norm(value: Tensor) -> float:
     return norm if math.isfinite(norm) else 0.0
 
 
-def _response(plain: _Play, moved: _Play) -> float:
-    """The largest relative change of a step between two plays; infinite where one is finite and the other not."""
-    largest = 0.0
+def _responses(plain: _Play, moved: _Play) -> list[float]:
+    """Per tensor, the largest relative change of a step between two plays; infinite where only one is finite."""
+    largest = [0.0] * len(_SLOTS)
     for mine, theirs in zip(plain.steps, moved.steps, strict=True):
-        for a, b in zip(mine, theirs, strict=True):
+        for k, (a, b) in enumerate(zip(mine, theirs, strict=True)):
             norms = [value for value in (a[0], b[0]) if value is not None]
             for x, y in zip(a, b, strict=True):
                 if x is None or y is None:
-                    largest = largest if x is y else math.inf
+                    largest[k] = largest[k] if x is y else math.inf
                 elif (gap := abs(x - y) - plain.floor - moved.floor) > 0:
-                    largest = max(largest, gap / max(norms))
+                    largest[k] = max(largest[k], gap / max(norms))
     return largest
 
 

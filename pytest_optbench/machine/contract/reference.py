@@ -39,7 +39,13 @@ def accepted(optimizer: Callable[..., Any]) -> set[str] | None:
     parameters = _parameters(optimizer)
     if not parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
-    return {parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL}
+    return spelled_out(optimizer)
+
+
+def spelled_out(optimizer: Callable[..., Any]) -> set[str]:
+    """Names of the hyperparameters that a constructor spells out, whatever else it takes."""
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {parameter.name for parameter in _parameters(optimizer) if parameter.kind not in variadic}
 
 
 def defaults_of(optimizer: Callable[..., Any]) -> dict[str, Any]:
