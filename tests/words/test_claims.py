@@ -36,7 +36,7 @@ def test_claims_of_the_vocabulary_are_accepted(claims):
         ({"no_ndim": 2}, "here: claim 'no_ndim' (numbers of dimensions that the constructor refuses) is 2; expected"),
         (
             {"weight_decay": "L2"},
-            "here: unknown value of claim 'weight_decay': 'L2'; valid are decoupled, l2, none, other",
+            "here: unknown value of claim 'weight_decay': 'L2'; valid are decoupled, decoupled_after,",
         ),
         ({"const_step": [1, 2]}, "here: claim 'const_step' is [1, 2]; expected a number or a list of three"),
         ({"const_step": [1, "2", 3]}, "here: claim 'const_step' is [1, '2', 3]; expected a number or a list of three"),
