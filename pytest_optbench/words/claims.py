@@ -238,7 +238,7 @@ def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: It
             raise OptbenchError(f"{where}: claim 'no_ndim' is {value!r}; expected whole numbers from 0 to 4")
         if key == "const_step" and not _is_one_or_three(value):
             raise OptbenchError(f"{where}: claim 'const_step' is {value!r}; expected a number or a list of three")
-        if key in _CHOICES:
+        if key in _CHOICES and value:  # an empty word takes a claim back, for one configuration
             require_known(str(value), _CHOICES[key], where=where, what=f"value of claim {key!r}:")
         if key == "family" and value:
             require_known(str(value), FAMILIES, where=where, what="family")
