@@ -67,7 +67,7 @@ def compare(
     Slower: a pair of equal seeds is worse when its steps are more than `1 + tolerance` times what they were, a miss
     counting as infinity; pairs that both miss are dropped; P(Binomial(pairs, 1/2) >= worse) <= level. Faster is the
     mirror. Where initial evaluations differ, seeds do not pair, and an exact rank test takes over. A known miss has two
-    ways to fail, slower or newly diverged, at half the level each; so the level of the case is never exceeded.
+    ways to fail, slower or newly diverged, which share the level.
 
     `same_fingerprint` tells whether the fingerprints of the recipe's configurations equal those of the baseline; that
     certifies `unchanged` where the machine differs and bits cannot. Raises OptbenchError for too few seeds, or for a

@@ -77,8 +77,8 @@ def rank_tail(base: Sequence[float], new: Sequence[float]) -> float:
 
     The exact conditional distribution of the two-sample rank-sum test (Wilcoxon 1945; Mann and Whitney 1947) with mean
     ranks for ties, infinities being the greatest value and tied with each other. Counted in integers by dynamic
-    programming over the ranks; 64 values against 64 take a second. The other tail is `rank_tail(new, base)`. 1.0 when
-    a side is empty.
+    programming over the ranks; 32 values against 32 take milliseconds, 64 against 64 a second. The other tail is
+    `rank_tail(new, base)`. 1.0 when a side is empty.
     """
     if not base or not new:
         return 1.0
@@ -90,20 +90,17 @@ def rank_tail(base: Sequence[float], new: Sequence[float]) -> float:
         below += total[value]
     # Every choice of as many values: a number of choices for each sum, as the digits of one long integer each.
     lowest = min(ranks.values())
-    digit = len(base) + len(new)
+    count = len(base) + len(new)
+    width = count // 8 + 1  # bytes of a digit; no number of choices reaches 2 ** count
     choices = [1] + [0] * len(new)
     for value in [*base, *new]:
-        shift = digit * (ranks[value] - lowest)
+        shift = 8 * width * (ranks[value] - lowest)
         for size in range(len(new), 0, -1):
             choices[size] += choices[size - 1] << shift
-    seen = sum(ranks[value] - lowest for value in new)
-    upper = choices[-1] >> (digit * seen)
-    mask = (1 << digit) - 1
-    favourable = 0
-    while upper:
-        favourable += upper & mask
-        upper >>= digit
-    return float(Fraction(favourable, math.comb(digit, len(new))))
+    digits = choices[-1].to_bytes((choices[-1].bit_length() + 7) // 8, "little")
+    seen = width * sum(ranks[value] - lowest for value in new)
+    favourable = sum(int.from_bytes(digits[at : at + width], "little") for at in range(seen, len(digits), width))
+    return float(Fraction(favourable, math.comb(count, len(new))))
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ RECIPES = {"AdamW": ("AdamW", 1.0), "momentum": ("SGD-momentum", 1.0), "hot mome
 MISSED, DIVERGED = "m", "d"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
-    """One recipe on one task: `(seeds,)` arrays of steps to target, infinite for a miss, which may have diverged."""
+    """One recipe on one task: arrays over the seeds, of steps to target (infinite for a miss) and of what diverged."""
 
     recipe: str
     task: str
@@ -36,28 +36,29 @@ class Stored:
     nudged: np.ndarray
     """Of the same seeds, at `NUDGE` times the learning rate."""
     diverged: np.ndarray
+    nudged_diverged: np.ndarray
 
     @property
     def solved(self) -> bool:
         """Would this be gated? A known miss is not."""
         return bool(np.isfinite(self.steps).mean() >= 0.5)
 
-    @property
-    def misses(self) -> float:
-        """The share of runs that do not reach the target."""
-        return float(np.isinf(self.steps).mean())
-
     def scatter(self) -> np.ndarray:
         """What pairs differ by beside a common factor: per seed nudged / steps, over its median; 1 where one missed."""
         both = np.isfinite(self.steps) & np.isfinite(self.nudged)
         ratio = np.ones_like(self.steps)
         ratio[both] = self.nudged[both] / self.steps[both]
-        ratio[both] /= np.median(ratio[both])
+        if both.any():
+            ratio[both] /= np.median(ratio[both])
         return ratio
 
     def slowed(self, factor: float | np.ndarray) -> np.ndarray:
-        """The runs with `factor` times the steps, as the gate would see them: at the next evaluation, or a miss."""
-        steps = np.ceil(np.round(self.steps * factor / self.eval_every, 6)) * self.eval_every
+        """The runs with `factor` times the steps, as the gate would see them: at the next evaluation, or as a miss.
+
+        A run that was seen at an evaluation got there after the one before it: half an interval earlier on average.
+        """
+        evaluations = (self.steps / self.eval_every - 0.5) * factor
+        steps = np.maximum(np.ceil(evaluations), 0) * self.eval_every
         return np.where(steps <= self.budget, steps, np.inf)
 
 
@@ -69,15 +70,16 @@ def stored_runs() -> tuple[Stored, ...]:
 
 
 def _parse(row: dict[str, str]) -> Stored:
-    cells = row["steps"].split()
+    cells, nudged = row["steps"].split(), row["nudged"].split()
     return Stored(
         recipe=row["recipe"],
         task=row["task"],
         budget=int(row["budget"]),
         eval_every=int(row["eval_every"]),
         steps=_numbers(cells),
-        nudged=_numbers(row["nudged"].split()),
+        nudged=_numbers(nudged),
         diverged=np.array([cell == DIVERGED for cell in cells]),
+        nudged_diverged=np.array([cell == DIVERGED for cell in nudged]),
     )
 
 
