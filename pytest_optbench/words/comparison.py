@@ -145,17 +145,17 @@ def compare_tables(
     for key in sorted(old.keys() | new.keys()):
         sides = old.get(key), new.get(key)
         if sides[0] is None:
-            sides = _of_another_version(key, old, new), sides[1]
+            sides = _of_another_version(key, old), sides[1]
         elif sides[1] is None and (not full or any(one[:2] == key[:2] for one in new)):
             continue
         found.append(compare(*sides, gates.get(key[0], Gate()), same_fingerprint=same_fingerprint.get(key[0])))
     return found
 
 
-def _of_another_version(key: Key, old: Mapping[Key, BaselineRow], new: Mapping[Key, BaselineRow]) -> BaselineRow | None:
-    """What a case was called before its task got a new version: the latest one that is not there any more."""
-    others = [other for other in old if other[:2] == key[:2] and other not in new]
-    return old[max(others)] if others else None
+def _of_another_version(key: Key, rows: Mapping[Key, BaselineRow]) -> BaselineRow | None:
+    """The case under the latest other version of its task."""
+    others = [other for other in rows if other[:2] == key[:2]]
+    return rows[max(others)] if others else None
 
 
 def failure(comparison: Comparison, fail_on: frozenset[str], *, full: bool) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from pytest_optbench.words.baseline import BaselineRow, from_runs
 from pytest_optbench.words.comparison import compare, compare_tables, failure, stamped
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.evidence import Side
 from pytest_optbench.words.gate import DEFAULT_FAIL_ON, Gate
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import Effect, binomial_tail, rank_tail
@@ -199,7 +200,9 @@ def test_the_rank_test_has_the_same_margin():
     base, steps = [100 + 20 * (k % 2) for k in range(32)], [105 + 21 * (k % 2) for k in range(32)]
     found = against_base(steps, base, start=2.0)
     assert found.evidence.p_slower == rank_tail(base, base) > 0.5  # all ties, to the bit
-    assert rank_tail([1.0 * one for one in base], [1.0 * one for one in steps]) < 0.1
+    mirrored = against_base(base, steps, start=2.0)
+    assert mirrored.evidence.p_faster == found.evidence.p_slower
+    assert rank_tail(base, steps) < 0.1
 
 
 def test_the_effect_has_its_interval():
@@ -219,6 +222,7 @@ MISS = ["m"] * 32
         (["d"] * 32, ["d"] * 32, False),
         (["d"] * 14 + ["m"] * 18, ["d"] * 32, True),
         (["d"] * 32, MISS, False),
+        (["d"] * 10 + ["m"] * 22, ["m"] * 10 + ["d"] * 22, False),
         (BASE, ["d"] * 32, False),  # a solved case is slower
     ],
 )
@@ -252,6 +256,21 @@ def test_a_known_miss_that_is_solved_is_news():
 )
 def test_a_solved_case_below_half_is_at_the_edge_until_it_is_slower(reached, edge):
     assert against_base([100] * reached + ["m"] * (32 - reached)).at_the_edge == edge
+
+
+@pytest.mark.parametrize(
+    ("steps", "solved"),
+    [
+        (BASE, True),
+        ([100, "m"], True),
+        ([100, "m", "d"], False),
+        ([100, 100, "c"], False),
+        ([100, "t"], False),
+        ([], False),
+    ],
+)
+def test_a_case_is_solved_by_half_of_its_seeds_if_nothing_breaks(steps, solved):
+    assert Side.of(row(steps)).solved == solved
 
 
 def test_too_few_pairs_to_tell_are_said_to_be_so():
@@ -309,6 +328,11 @@ def test_tables_are_compared_by_key_and_gone_is_for_full_runs(full, changes):
 def test_another_version_of_a_task_is_incomparable_and_not_new(full):
     (found,) = compare_tables([row()], [row(task_version=2)], full=full)
     assert (found.change, found.task_version) == ("incomparable", 2)
+
+
+def test_the_latest_other_version_is_the_one_that_is_named():
+    (_, found) = compare_tables([row(), row(task_version=2)], [row(task_version=2), row(task_version=3)], full=True)
+    assert found.reason == "task version was 2 and is 3"
 
 
 def test_a_version_that_is_there_is_compared_whatever_stale_ones_are():

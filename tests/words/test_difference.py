@@ -69,3 +69,8 @@ def test_only_common_seeds_are_compared():
 def test_a_curve_that_is_none_is_a_sentence(curve):
     with pytest.raises(OptbenchError, match=r"Acme on bowl@1: column 'curve' is .*; expected a JSON list of \[step"):
         difference(curve=curve)
+
+
+def test_the_earliest_step_counts_in_whatever_order_they_come():
+    before, after = (BaselineRow(**{**ROW, "curve": curve}) for curve in ("[[8,1],[3,1]]", "[[8,2],[3,2]]"))
+    assert first_difference(before, after).step == 3
