@@ -19,7 +19,10 @@ SHRINKAGE = 0.25
 """Of one step, where the learning rate takes part: so large that the order of decay and step shows."""
 
 
-@check(applies=all_of(offers("weight_decay"), claims("weight_decay")))
+@check(
+    applies=all_of(offers("weight_decay"), claims("weight_decay")),
+    relaxed=("uses_param_values", "moves_on_zero_grad", "couples_params", "one_group", "not_per_group"),
+)
 def weight_decay(subject: Subject) -> None:
     """Weight decay is what is declared: decoupled from the gradient, added to it, or without effect.
 

@@ -24,7 +24,7 @@ from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.contract.walk import Script, Walk, initial, normal, tensors_of
 
 
-@check(once=True)
+@check(once=True, relaxed=("uses_param_values",))
 def bf16(subject: Subject) -> None:
     """Parameters in bfloat16 keep their dtype, stay finite and follow the float64 run, and so does the state.
 
@@ -53,7 +53,7 @@ def _eps_survives(subject: Subject) -> bool:
     return True
 
 
-@check(once=True, applies=_eps_survives)
+@check(once=True, applies=_eps_survives, relaxed=("uses_param_values",))
 def fp16(subject: Subject) -> None:
     """Parameters in float16 keep their dtype, stay finite and follow the float64 run, and so does the state.
 
