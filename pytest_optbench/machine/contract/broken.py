@@ -69,13 +69,12 @@ def require_finite(tensors: Sequence[Tensor], *, when: str, what: str = "tensor"
             )
 
 
-CLEAR = (TypeError, ValueError, RuntimeError, NotImplementedError, AssertionError)
-"""What says that something is not supported. IndexError, ZeroDivisionError and their like say that it was not thought
-of."""
+UNCLEAR = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError)
+"""What says that something was not thought of, such as ZeroDivisionError and IndexError, rather than not supported."""
 
 
 def refused(attempt: Callable[[], object], what: str) -> bool:
-    """Does the attempt raise a clear error: one of the types that are meant for it, with a message?
+    """Does the attempt raise a clear error: one that has a message, and is of a type that somebody raises on purpose?
 
     False where it raises nothing. Raises ContractBroken for an error that is not clear.
     """
@@ -83,12 +82,12 @@ def refused(attempt: Callable[[], object], what: str) -> bool:
         attempt()
     except (ContractBroken, NotAvailable):
         raise
-    except CLEAR as error:
-        require(bool(str(error)), f"{what} raised {type(error).__name__} without a message; expected a clear error")
-        return True
-    except Exception as error:
+    except UNCLEAR as error:
         sentence = f"{what} raised {type(error).__name__}: {error}; expected a clear error, such as ValueError"
         raise ContractBroken(sentence) from error
+    except Exception as error:
+        require(bool(str(error)), f"{what} raised {type(error).__name__} without a message; expected a clear error")
+        return True
     return False
 
 

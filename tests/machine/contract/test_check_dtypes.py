@@ -29,6 +29,10 @@ def overwritten(p, g, state, group):
     p.sub_(group["lr"] * work)
 
 
+class Unsupported(Exception):
+    pass
+
+
 def overflows(p, g, state, group):
     p.sub_(group["lr"] * (g * 1e5) / 1e5)
 
@@ -109,6 +113,8 @@ def refuses(*dtypes, error=ValueError):
 def test_what_is_claimed_not_to_work_must_raise_a_clear_error(dtype, check, claim) -> None:
     claims = {claim: True, **({"no_fp64": True} if claim == "no_complex" else {})}
     assert set(verdicts(optimizer_of(refuses(dtype)), check, claims=claims).values()) == {""}
+    own = verdicts(optimizer_of(refuses(dtype, error=Unsupported)), check, claims=claims)
+    assert set(own.values()) == {""}
     unclear = next(iter(verdicts(optimizer_of(refuses(dtype, error=KeyError)), check, claims=claims).values()))
     assert "KeyError" in unclear or claim == "no_fp16"
     stale = next(iter(verdicts(optimizer_of(plain), check, claims=claims).values()))

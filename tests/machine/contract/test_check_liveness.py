@@ -88,3 +88,18 @@ def test_other_values(name, value, first) -> None:
     others = changed(name, value)
     assert others[0] == pytest.approx(first)
     assert value not in others
+
+
+def test_what_only_the_defaults_hold_is_no_option() -> None:
+    class Counts(torch.optim.Optimizer):
+        def __init__(self, params, lr=0.1, **others):
+            super().__init__(params, {"lr": lr, "step": 0, "eps": others.get("eps", 1e-8)})
+
+        def step(self, closure=None):
+            with torch.no_grad():
+                for p in self.param_groups[0]["params"]:
+                    p.sub_(self.param_groups[0]["lr"] * p.grad)
+
+    said = verdicts(Counts, CHECK)
+    assert said["step"] == ""
+    assert "eps has no effect" in said["eps"]

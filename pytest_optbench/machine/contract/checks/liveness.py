@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -50,7 +51,7 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
     for other in changed(name, entry):
         options = {name: _replaced(value, int(position), other) if position else other}
         try:
-            if _differs(subject, options):
+            if not _taken(subject, options, name) or _differs(subject, options):
                 return
         except (Exception, SystemExit):  # refused, by the constructor or by a step
             continue
@@ -80,7 +81,7 @@ def changed(name: str, value: float) -> list[Any]:
     elif size == 0:
         others = [0.1, 0.5]
     elif size < 1e-3 or ("eps" in name and size < 1e-2):
-        others = [value * 1e4, value * 10, value / 10]
+        others = [value * 1e4, value * 10, value / 10, math.copysign(1e-3, value)]
     elif size < 0.5:
         others = [3 * value if name == "weight_decay" else 2 * value, value / 2, value / 10]
     elif size < 1:
@@ -88,6 +89,18 @@ def changed(name: str, value: float) -> list[Any]:
     else:
         others = [2 * value, value / 2, value + 1, value / 10, value / 1e4]
     return list(dict.fromkeys(other for other in others if other != value))
+
+
+def _taken(subject: Subject, options: Mapping[str, Any], name: str) -> bool:
+    """Is it an option at all? `defaults` may hold more than that, such as counters, which `**kwargs` then swallows."""
+    try:
+        named = name in inspect.signature(subject.recipe.optimizer).parameters
+    except (TypeError, ValueError):
+        named = False
+    if named or name not in subject.defaults:
+        return True
+    built = subject.build(Walk(subject).parameters, **options)
+    return bool(built.defaults.get(name) != subject.defaults[name])
 
 
 def _differs(subject: Subject, options: Mapping[str, Any]) -> bool:
