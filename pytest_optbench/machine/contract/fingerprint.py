@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -34,8 +35,8 @@ _SLOTS: tuple[tuple[tuple[int, ...], tuple[int, ...], float], ...] = (
     ((7, 3), (7, 3), 1.0),
     ((3, 7), (3, 7), 1e-4),
     ((6,), (2, 5), 1e2),
-    ((2, 3, 2, 2), (4, 4), 1e-2),
-    ((5,), (5, 2), 1.0),
+    ((2, 3, 2, 2), (5, 2), 1e-2),
+    ((4, 4), (4, 4), 1.0),
 )
 """Of each tensor: its shape, the matrix in its place where only such are accepted, and the scale of its gradients."""
 _JITTER = 1e-13
@@ -53,7 +54,7 @@ def fingerprint(subject: Subject) -> Fingerprint:
     Gradients and starting values are drawn by Python's own generator, so that they are the same in every version of
     torch and on every machine, and depend on nothing else; only for an optimizer that evaluates a closure or
     differentiates gradients do they have a part 0.3 p, without which there would be nothing to evaluate. Five tensors
-    (tall, wide, a vector, a convolution and one that comes late) with gradients from 1e-4 to 1e2, in two groups, the
+    (tall, wide, a vector, a convolution and a square one that comes late) with gradients from 1e-4 to 1e2, in two groups, the
     second with another value of every number that is a hyperparameter; what happens to them is in
     `words.fingerprint.EVENTS`.
 
@@ -65,7 +66,7 @@ def fingerprint(subject: Subject) -> Fingerprint:
     with isolated(), torch.enable_grad():
         plain, groups = _played_in_groups(subject)
         watch = _Watch(subject.dtype)
-        with suppress(Exception), watch:  # what cannot be watched, a compiled step, is taken to keep its precision
+        with suppress(Exception), _uncompiled(), watch:  # what cannot be watched is taken to keep its precision
             _played(subject, groups, steps=_WATCHED, watch=watch)
         moved = _played(
             subject, groups, max(_JITTER, torch.finfo(watch.lowest).eps if watch.lowest != torch.float64 else 0.0)
@@ -230,6 +231,12 @@ def _shapes(subject: Subject) -> list[tuple[int, ...]]:
         shape if subject.accepts(len(shape)) else matrix if subject.accepts(2) else SHAPE_OF[nearest]
         for shape, matrix, _ in _SLOTS
     ]
+
+
+def _uncompiled() -> AbstractContextManager[Any]:
+    """Runs compiled steps as they are written: what is compiled under a watch fails, and is then broken for good."""
+    stance = getattr(torch.compiler, "set_stance", None) if "torch._dynamo" in sys.modules else None
+    return stance("force_eager") if stance is not None else nullcontext()
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
