@@ -54,8 +54,8 @@ def fingerprint(subject: Subject) -> Fingerprint:
     Gradients and starting values are drawn by Python's own generator, so that they are the same in every version of
     torch and on every machine, and depend on nothing else; only for an optimizer that evaluates a closure or
     differentiates gradients do they have a part 0.3 p, without which there would be nothing to evaluate. Five tensors
-    (tall, wide, a vector, a convolution and a square one that comes late) with gradients from 1e-4 to 1e2, in two groups, the
-    second with another value of every number that is a hyperparameter; what happens to them is in
+    (tall, wide, a vector, a convolution, and a square one that comes late) have gradients from 1e-4 to 1e2, in two
+    groups, the second with another value of every number that is a hyperparameter; what happens to them is in
     `words.fingerprint.EVENTS`.
 
     The tolerance is 1e-7 of a step unless rounding shows more: the script is played again with every gradient moved by
