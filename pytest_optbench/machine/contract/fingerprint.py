@@ -75,25 +75,32 @@ def fingerprint(subject: Subject) -> Fingerprint:
         tensors=tuple("x".join(map(str, shape)) or "scalar" for shape in _shapes(subject)),
         steps=plain.steps,
         tolerances=tuple(max(LEAST_TOLERANCE, _round_number(_MARGIN * one)) for one in _responses(plain, moved)),
-        floor=float(f"{plain.floor:.0e}"),
+        floors=tuple(float(f"{floor:.0e}") for floor in plain.floors),
     )
 
 
 @dataclass(frozen=True)
 class _Play:
     steps: tuple[tuple[Measured, ...], ...]
-    floor: float
+    floors: tuple[float, ...]
+
+    @property
+    def finite(self) -> bool:
+        return all(number is not None for step in self.steps for one in step for number in one)
 
 
 Groups = Sequence[tuple[Sequence[int], Mapping[str, Any]]]
 
 
 def _played_in_groups(subject: Subject) -> tuple[_Play, Groups | None]:
-    """The script with as many options of the second group as the optimizer takes, and its groups."""
+    """The script with as many options of the second group as the optimizer takes and stays finite with, and the
+    groups."""
     ways = [*_ways(subject)]
     for groups in ways[:-1]:
         with suppress(Exception):
-            return _played(subject, groups), groups
+            play = _played(subject, groups)
+            if play.finite:
+                return play, groups
     return _played(subject, ways[-1]), ways[-1]
 
 
@@ -124,7 +131,7 @@ def _played(
     )
     rates = [group.get("lr") for group in walk.groups]
     rates = [rate.item() if isinstance(rate, Tensor) else rate for rate in rates]
-    size = 0.0
+    sizes = [0.0] * len(shapes)
     found = []
     for t in range(1, steps + 1):
         for group, rate in zip(walk.groups, rates, strict=True):
@@ -134,14 +141,14 @@ def _played(
         walk.step()
         after = walk.values()
         found.append(_measured(before, after))
-        size = max(size, *(_norm(value) for value in after))
+        sizes = [max(size, _norm(value)) for size, value in zip(sizes, after, strict=True)]
     if subject.declared.train_eval:
         before = walk.values()
         walk.eval()
         found.append(_measured(before, walk.values()))
     if watch is not None:
         watch.look(lowest_precision(walk.optimizer.state, subject.dtype))
-    return _Play(tuple(found), 4 * torch.finfo(subject.dtype).eps * size)
+    return _Play(tuple(found), tuple(4 * torch.finfo(subject.dtype).eps * size for size in sizes))
 
 
 def _write(group: dict[str, Any], rate: float) -> None:
@@ -211,7 +218,7 @@ def _responses(plain: _Play, moved: _Play) -> list[float]:
             for x, y in zip(a, b, strict=True):
                 if x is None or y is None:
                     largest[k] = largest[k] if x is y else math.inf
-                elif (gap := abs(x - y) - plain.floor - moved.floor) > 0:
+                elif (gap := abs(x - y) - plain.floors[k] - moved.floors[k]) > 0:
                     largest[k] = max(largest[k], gap / max(norms))
     return largest
 

@@ -211,3 +211,18 @@ def test_an_exception_of_the_optimizer_comes_out():
 
     with pytest.raises(RuntimeError, match="never"):
         fingerprint_of(Fails)
+
+
+def test_options_with_which_it_diverges_are_not_played():
+    class Explodes(torch.optim.SGD):
+        @torch.no_grad()
+        def step(self, closure=None):
+            super().step(closure)
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.mul_(1e200 if group["momentum"] else 1)
+
+    found = fingerprint_of(Explodes)
+    assert all(number is not None for step in found.steps for one in step for number in one)
+    assert found.tolerances == (1e-7,) * 5
+    assert max(found.floors) < 1e-10
