@@ -68,7 +68,7 @@ class BaselineRow:
     threads: int = column("torch's intra-op threads", unit="threads", default=1)
     configuration: str = column("of a fingerprint, the recipe's configuration", default="")
     fingerprint: str = column(
-        "of a fingerprint, as a JSON list: version, tolerances, floor, shapes, then per step and tensor "
+        "of a fingerprint, as a JSON list: version, tolerances, floors, shapes, then per step and tensor "
         "the norm of the step and two projections of it",
         default="",
     )
