@@ -41,7 +41,7 @@ class Shampoo(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             for p in group["params"]:
-                if p.grad is None:
+                if p.grad is None or p.numel() == 0:
                     continue
                 if p.grad.is_sparse or p.dtype not in (torch.float32, torch.float64):
                     raise RuntimeError("Shampoo supports dense gradients in float32 and float64 only")

@@ -1,0 +1,1 @@
+WRITTEN=();REWRITES=();Written=object
