@@ -13,8 +13,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -22,13 +23,17 @@ from specimens import Declared, Specimen
 from torch.optim import Optimizer
 
 from pytest_optbench.machine.contract.broken import ContractBroken
+from pytest_optbench.machine.contract.fingerprint import fingerprint
 from pytest_optbench.machine.contract.plan import CheckCase, plan
+from pytest_optbench.machine.contract.reference import Reference
+from pytest_optbench.machine.contract.subject import subjects
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.recipe import Recipe, declared
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import threshold_of
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.fingerprint import difference
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import sign_test
 from pytest_optbench.words.verdict import judge
@@ -83,7 +88,7 @@ def cases_of(layer: str, optimizer: type[Optimizer], specimen: Specimen, *, seed
     with time_limit(SECONDS):
         capabilities = declared(recipe)
         if layer == "parity":
-            recipe = replace(recipe, reference=specimen.reference)
+            recipe = replace(recipe, reference=Reference(specimen.optimizer))
         cases = plan(recipe, capabilities, seed=seed)
         if layer in ("family", "parity"):
             plain = specimen.recipe(optimizer, "claims")
@@ -107,11 +112,8 @@ def verdict(case: CheckCase) -> str:
 @contextmanager
 def quiet() -> Iterator[None]:
     """What a broken optimizer prints is of no interest."""
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        import contextlib
-
-        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            yield
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 def _contract(cases: Sequence[CheckCase], costs: Costs, hints: Sequence[str]) -> tuple[str, str]:
@@ -125,6 +127,18 @@ def _contract(cases: Sequence[CheckCase], costs: Costs, hints: Sequence[str]) ->
 
 
 def _fingerprint(mutant: type[Optimizer], specimen: Specimen) -> tuple[str, str]:
+    """The first configuration whose fingerprint is not the clean class's."""
+    mine, theirs = (specimen.recipe(optimizer, "claims") for optimizer in (mutant, specimen.optimizer))
+    with time_limit(SECONDS):
+        pairs = zip(subjects(mine, declared(mine)), subjects(theirs, declared(theirs)), strict=True)
+        for subject, clean in pairs:
+            try:
+                with quiet():
+                    found = difference(fingerprint(subject), fingerprint(clean))
+            except Exception as error:
+                found = f"{type(error).__name__}: {error}"
+            if found:
+                return subject.configuration, " ".join(found.split())[:300]
     return "", ""
 
 

@@ -43,6 +43,7 @@ def all_mutants(only: str = "") -> list[Mutant]:
 
 def mechanical(specimen: Specimen, count: int = EACH) -> list[Mutant]:
     """Made by rule. One that cannot take an ordinary step is left out: anything would find it."""
+    specimen.optimizer([torch.nn.Parameter(torch.ones(1, 1))])  # the first one imports much, which takes its time
     made = chosen(specimen.source, count, viable=lambda change: _steps(change.source, specimen))
     return [_mechanical(specimen, change) for change in made]
 
@@ -72,9 +73,7 @@ def by_hand(specimen: Specimen) -> list[Mutant]:
 
 def _mechanical(specimen: Specimen, change: Change) -> Mutant:
     name = f"{specimen.module}-{change.digest[:8]}"
-    return Mutant(
-        name, specimen.name, "mechanical", change.rule, change.line, change.old, change.new, change.source
-    )
+    return Mutant(name, specimen.name, "mechanical", change.rule, change.line, change.old, change.new, change.source)
 
 
 def _written(specimen: Specimen, one: Written, kind: Kind) -> Mutant:

@@ -62,7 +62,21 @@ _METHODS = {
     "min": "max",
     "maximum": "minimum",
 }
-_IN_PLACE = ("add", "sub", "mul", "div", "addcmul", "addcdiv", "lerp", "sqrt", "rsqrt", "sign", "clamp", "copy", "addmm")
+_IN_PLACE = (
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "addcmul",
+    "addcdiv",
+    "lerp",
+    "sqrt",
+    "rsqrt",
+    "sign",
+    "clamp",
+    "copy",
+    "addmm",
+)
 _DROPPED = ("sqrt", "sqrt_", "rsqrt_", "sign_", "square", "item")
 _SWAPPED_NAMES = {"beta1": "beta2", "beta2": "beta1", "eps1": "eps2", "eps2": "eps1"}
 

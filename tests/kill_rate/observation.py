@@ -453,7 +453,10 @@ def _look(params: Sequence[Tensor], optimizer: Optimizer, t: int, *, gradients: 
         (f"state {t}", copy.deepcopy(_detached(state))),
         (f"graph {t}", [s.requires_grad for s in tensors] + [p.requires_grad and p.is_leaf for p in params]),
         (f"shared memory {t}", (len(set(memory)) == len(memory), bool(set(memory) & set(others)))),
-        (f"groups {t}", [{k: _plain(v) for k, v in group.items() if k != "params"} for group in optimizer.param_groups]),
+        (
+            f"groups {t}",
+            [{k: _plain(v) for k, v in group.items() if k != "params"} for group in optimizer.param_groups],
+        ),
     ]
 
 

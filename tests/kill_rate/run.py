@@ -1,6 +1,6 @@
 """The kill rate: which layer finds which mutant. Writes `results.csv` and the tables in README.md.
 
-    python tests/kill_rate/run.py [--jobs N] [--only NAME] [--sample K] [--resume] [--clean]
+python tests/kill_rate/run.py [--jobs N] [--only NAME] [--sample K] [--resume] [--clean]
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seen = Comparison("different", "lost"), [Catch("nothing", "crash", seen.reason.strip())], SECONDS  # noqa: PLW2901
         rows[mutant.name] = row_of(mutant, *seen)
         row = rows[mutant.name]
-        say(f"{len(rows):4} {row['seconds']:>6} s {mutant.name:28} {row['equality']:9} {row['first'] or '-':12} {mutant.new[:90]}")
+        say(
+            f"{len(rows):4} {row['seconds']:>6} s {mutant.name:28} {row['equality']:9} {row['first'] or '-':12} {mutant.new[:90]}"
+        )
         write(rows)
     write_tables(HERE / "README.md", list(rows.values()), {name: one.alarms for name, one in clean.items()})
     say(f"{time.monotonic() - started:.0f} seconds")

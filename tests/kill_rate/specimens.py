@@ -24,7 +24,8 @@ class Specimen:
     module: str
     configurations: Mapping[str, Mapping[str, Any]]
     claims: Mapping[str, Any]
-    family: str = ""
+    family: str | Mapping[str, str] = ""
+    """One for all configurations, or by configuration."""
     bare: Mapping[str, Any] = field(default_factory=dict)
     """The claims without which the clean class itself does not pass: all that is declared where nothing is."""
 
@@ -42,21 +43,20 @@ class Specimen:
         cls: type[Optimizer] = getattr(importlib.import_module(f"optimizers.{self.module}"), self.name)
         return cls
 
-    @property
-    def reference(self) -> str:
-        return f"optimizers.{self.module}:{self.name}"
-
     def recipe(self, optimizer: Callable[..., Optimizer], declared: Declared = "family", **options: Any) -> Recipe:
         """A recipe of this specimen, or of a mutant of it."""
         if declared == "nothing":
             return Recipe(name=self.name, optimizer=optimizer, where="tests/kill_rate", claims=self.bare, **options)
+        claims = {**self.bare, **self.claims}
+        if declared == "family" and not isinstance(self.family, str):
+            claims.update({name: {**claims.get(name, {}), "family": family} for name, family in self.family.items()})
         return Recipe(
             name=self.name,
             optimizer=optimizer,
             where="tests/kill_rate",
             configurations=self.configurations,
-            claims={**self.bare, **self.claims},
-            family=self.family if declared == "family" else "",
+            claims=claims,
+            family=self.family if declared == "family" and isinstance(self.family, str) else "",
             **options,
         )
 
@@ -71,7 +71,7 @@ SPECIMENS: dict[str, Specimen] = {
             configurations={
                 "momentum": {"momentum": 0.9, "dampening": 0.3},
                 "nesterov": {"momentum": 0.9, "nesterov": True},
-                "weight_decay": {"weight_decay": 0.1, "momentum": 0.9},
+                "decayed": {"weight_decay": 0.1, "momentum": 0.9},
                 "maximize": {"maximize": True, "momentum": 0.9},
                 "foreach": {"foreach": True, "momentum": 0.9, "weight_decay": 0.1},
             },
@@ -91,7 +91,7 @@ SPECIMENS: dict[str, Specimen] = {
             family="adam_like",
             configurations={
                 "amsgrad": {"amsgrad": True},
-                "weight_decay": {"weight_decay": 0.1},
+                "decayed": {"weight_decay": 0.1},
                 "maximize": {"maximize": True},
                 "foreach": {"foreach": True, "amsgrad": True, "weight_decay": 0.1, "maximize": True},
             },
@@ -112,7 +112,7 @@ SPECIMENS: dict[str, Specimen] = {
             configurations={
                 "centered": {"centered": True},
                 "momentum": {"momentum": 0.9},
-                "weight_decay": {"weight_decay": 0.1},
+                "decayed": {"weight_decay": 0.1},
                 "maximize": {"maximize": True, "centered": True, "momentum": 0.9},
             },
             bare={"no_fp16": True, "no_complex": True},
@@ -124,18 +124,23 @@ SPECIMENS: dict[str, Specimen] = {
             family="adagrad_like",
             configurations={
                 "lr_decay": {"lr_decay": 0.1},
-                "weight_decay": {"weight_decay": 0.1},
+                "decayed": {"weight_decay": 0.1},
                 "accumulated": {"initial_accumulator_value": 0.1},
                 "maximize": {"maximize": True},
             },
             bare={"no_fp16": True, "no_complex": True},
-            claims={"weight_decay": "l2", "scale": "invariant", "elementwise": True, "slots": 1},
+            claims={
+                "weight_decay": "l2",
+                "elementwise": True,
+                "slots": 1,
+                **{name: {"scale": "invariant"} for name in ("default", "lr_decay", "decayed", "maximize")},
+            },
         ),
         Specimen(
             name="Lion",
             module="lion",
             family="lion_like",
-            configurations={"weight_decay": {"weight_decay": 0.1}, "maximize": {"maximize": True}},
+            configurations={"decayed": {"weight_decay": 0.1}, "maximize": {"maximize": True}},
             bare={"no_complex": True},
             claims={
                 "weight_decay": "decoupled",
@@ -150,7 +155,7 @@ SPECIMENS: dict[str, Specimen] = {
             name="RAdam",
             module="radam",
             configurations={
-                "weight_decay": {"weight_decay": 0.1},
+                "decayed": {"weight_decay": 0.1},
                 "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
                 "maximize": {"maximize": True},
                 "short": {"betas": (0.8, 0.9)},
@@ -167,7 +172,7 @@ SPECIMENS: dict[str, Specimen] = {
             name="NAdam",
             module="nadam",
             configurations={
-                "weight_decay": {"weight_decay": 0.1},
+                "decayed": {"weight_decay": 0.1},
                 "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
                 "maximize": {"maximize": True},
             },
@@ -183,10 +188,10 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="Adafactor",
             module="adafactor",
-            family="scale_adaptive",
+            family={"relative_step": "scale_adaptive"},
             configurations={
                 "relative_step": {"relative_step": True},
-                "weight_decay": {"weight_decay": 0.1},
+                "decayed": {"weight_decay": 0.1},
                 "maximize": {"maximize": True},
             },
             bare={"no_complex": True, "dead_ok": ["eps"]},
@@ -194,16 +199,16 @@ SPECIMENS: dict[str, Specimen] = {
                 "scale": "invariant",
                 "slots": 1,
                 "weight_decay": "decoupled",
-                "relative_step": {"uses_param_values": True, "dead_ok": [], "lr_nonlinear": True},
+                "relative_step": {"uses_param_values": True, "dead_ok": ["eps.0"], "lr_nonlinear": True},
             },
         ),
         Specimen(
             name="LAMB",
             module="lamb",
             family="scale_adaptive",
-            configurations={"weight_decay": {"weight_decay": 0.1}, "maximize": {"maximize": True}},
-            bare={"no_fp16": True, "no_complex": True, "uses_param_values": True},
-            claims={"scale": "invariant", "slots": 2, "weight_decay": "other"},
+            configurations={"decayed": {"weight_decay": 0.1}, "maximize": {"maximize": True}},
+            bare={"no_complex": True, "uses_param_values": True, "eps_other": True},
+            claims={"scale": "invariant", "slots": 2},
         ),
         Specimen(
             name="Muon",
@@ -215,7 +220,13 @@ SPECIMENS: dict[str, Specimen] = {
                 "no_decay": {"weight_decay": 0.0},
             },
             bare={"no_ndim": [0, 1, 3, 4], "no_complex": True},
-            claims={"weight_decay": "decoupled", "scale": "invariant", "slots": 1, "orthogonal": True},
+            claims={
+                "weight_decay": "decoupled",
+                "scale": "invariant",
+                "slots": 1,
+                "orthogonal": True,
+                "plain_momentum": {"eps_other": True},
+            },
         ),
         Specimen(
             name="Shampoo",
@@ -223,27 +234,27 @@ SPECIMENS: dict[str, Specimen] = {
             family="kronecker_preconditioned",
             configurations={
                 "momentum": {"momentum": 0.9},
-                "interval": {"interval": 3},
-                "weight_decay": {"weight_decay": 0.1},
+                "interval": {"interval": 3, "lr": 0.01},
+                "decayed": {"weight_decay": 0.1},
                 "maximize": {"maximize": True},
             },
-            bare={"no_complex": True, "no_fp16": True, "no_bf16": True},
+            bare={"no_complex": True, "no_fp16": True, "no_bf16": True, "eps_other": True},
             claims={"weight_decay": "l2"},
         ),
         Specimen(
             name="ScheduleFreeSGD",
             module="schedule_free_sgd",
-            family="schedule_free",
-            configurations={"weight_decay": {"weight_decay": 0.1}, "warmup": {"warmup_steps": 5}},
-            bare={"train_eval": True, "no_complex": True},
+            family={"default": "schedule_free", "decayed": "schedule_free"},
+            configurations={"decayed": {"weight_decay": 0.1}, "warmup": {"warmup_steps": 5}},
+            bare={"train_eval": True, "lr_nonlinear": True, "moves_at_lr0": True, "no_complex": True},
             claims={"weight_decay": "l2", "scale": "linear", "elementwise": True, "slots": 1},
         ),
         Specimen(
             name="ScheduleFreeAdamW",
             module="schedule_free_adamw",
-            family="schedule_free",
-            configurations={"weight_decay": {"weight_decay": 0.1}, "warmup": {"warmup_steps": 5}},
-            bare={"train_eval": True, "no_complex": True, "no_fp16": True},
+            family={"default": "schedule_free", "decayed": "schedule_free"},
+            configurations={"decayed": {"weight_decay": 0.1}, "warmup": {"warmup_steps": 5}},
+            bare={"train_eval": True, "lr_nonlinear": True, "moves_at_lr0": True, "no_complex": True, "no_fp16": True},
             claims={"weight_decay": "other", "scale": "invariant", "elementwise": True, "slots": 2},
         ),
     )

@@ -12,7 +12,7 @@ class Shampoo(Optimizer):
     The roots are computed anew in the first step and in every `interval`-th after it.
     """
 
-    def __init__(self, params, lr=1e-1, momentum=0.0, weight_decay=0.0, eps=1e-4, interval=1, *, maximize=False):
+    def __init__(self, params, lr=1e-1, momentum=0.0, weight_decay=0.0, eps=1e-2, interval=1, *, maximize=False):
         if lr < 0.0:
             raise ValueError(f"lr must not be negative: {lr}")
         if not 0.0 <= momentum < 1.0:
