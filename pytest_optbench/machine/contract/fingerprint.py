@@ -60,7 +60,8 @@ def fingerprint(subject: Subject) -> Fingerprint:
 
     The tolerance is 1e-7 of a step unless rounding shows more: the script is played again with every gradient moved by
     1e-13, or by eps of the lowest precision in which the optimizer was seen to compute or to keep its state; four times
-    the largest change of a tensor's steps, rounded up to 1, 2 or 5 times a power of ten, is then its tolerance.
+    the largest change of a tensor's steps, rounded up to 1, 2 or 5 times a power of ten, is then its tolerance, and
+    four times that eps is the least.
     """
     subject = subject.in_dtype(torch.float32 if subject.claimed("no_fp64") else torch.float64)
     with isolated(), torch.enable_grad():
@@ -68,13 +69,13 @@ def fingerprint(subject: Subject) -> Fingerprint:
         watch = _Watch(subject.dtype)
         with suppress(Exception), _uncompiled(), watch:  # what cannot be watched is taken to keep its precision
             _played(subject, groups, steps=_WATCHED, watch=watch)
-        moved = _played(
-            subject, groups, max(_JITTER, torch.finfo(watch.lowest).eps if watch.lowest != torch.float64 else 0.0)
-        )
+        eps = torch.finfo(watch.lowest).eps if watch.lowest != torch.float64 else 0.0
+        moved = _played(subject, groups, max(_JITTER, eps))
+    least = max(LEAST_TOLERANCE, _round_number(_MARGIN * eps))
     return Fingerprint(
         tensors=tuple("x".join(map(str, shape)) or "scalar" for shape in _shapes(subject)),
         steps=plain.steps,
-        tolerances=tuple(max(LEAST_TOLERANCE, _round_number(_MARGIN * one)) for one in _responses(plain, moved)),
+        tolerances=tuple(max(least, _round_number(_MARGIN * one)) for one in _responses(plain, moved)),
         floors=tuple(float(f"{floor:.0e}") for floor in plain.floors),
     )
 
