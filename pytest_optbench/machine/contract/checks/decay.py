@@ -77,7 +77,7 @@ def _decoupled(subject: Subject, mode: str, flip: dict[str, Any]) -> None:
         start = walk.values()
         for t in (1, 2, 3):
             walk.step()
-            when = f"with {setting}, after {t} steps along zero gradients, where p0 (1 - {lr:g} * {decay:g})^{t} is due"
+            when = f"with {setting}, after step {t} along zero gradients, where p0 (1 - {lr:g} * {decay:g})^{t} is due"
             require_close(walk.values(), [value * kept**t for value in start], rtol=rtol, atol=atol, when=when)
     if not subject.claimed("uses_param_values"):
         without = _started(subject, 0.0, flip, plain)
