@@ -13,7 +13,7 @@ from pytest_optbench.words.errors import OptbenchError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0, 1 for a task that is not admitted, 2 for a mistake in the arguments."""
+    """Entry point; returns the exit code: 0, 1 for a task that is not admitted or files that were not to be written, 2 for a mistake in the arguments."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # formulas in docstrings, on a console that lacks their characters
     parser = _parser()
@@ -52,6 +52,17 @@ def _parser() -> argparse.ArgumentParser:
     admit.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
     admit.add_argument("--module", action="append", default=[], help="also test the tasks of this module; repeatable")
     admit.add_argument("--full", action="store_true", help="all seeds of the rules; minutes, not seconds")
+    init = commands.add_parser("init", help="write the table and the workflows of a project, after showing them")
+    init.add_argument("folder", nargs="?", type=Path, default=Path(), help="folder of the project; default: this one")
+    answer = init.add_mutually_exclusive_group()
+    answer.add_argument("--yes", action="store_true", help="write without asking")
+    answer.add_argument("--dry-run", action="store_true", help="show, and write nothing")
+    init.add_argument(
+        "--action",
+        default=f"pytest-optbench/pytest-optbench@v{__version__}",
+        metavar="OWNER/REPOSITORY@REF",
+        help="where the workflows find the action (default: %(default)s)",
+    )
     return parser
 
 
@@ -132,6 +143,29 @@ def _admit(options: argparse.Namespace) -> int:
     return 0 if admitted else 1
 
 
+def _init(options: argparse.Namespace) -> int:
+    from pytest_optbench.report.adoption import plan_adoption  # noqa: PLC0415 - with the other lazy ones
+
+    adoption = plan_adoption(options.folder.resolve(), action=options.action)
+    sys.stdout.write(adoption.describe())
+    if adoption.proposals and not options.dry_run:
+        if not (options.yes or sys.stdin.isatty()):
+            sys.stderr.write("optbench init: nothing is written without a terminal to ask on; give --yes\n")
+            return 1
+        if not (options.yes or _confirmed("\nWrite this? [y/N] ")):
+            sys.stderr.write("optbench init: nothing was written\n")
+            return 1
+        adoption.write()
+    sys.stdout.write(f"\nnext: {adoption.command}\n")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[type-arg]
     from pytest_optbench.machine.tasks.registry import all_tasks  # noqa: PLC0415 - imports torch
     from pytest_optbench.words.expressions import select  # noqa: PLC0415 - with the other lazy ones
@@ -149,4 +183,5 @@ _COMMANDS = {
     "checks": _checks,
     "calibrate": _calibrate,
     "admit": _admit,
+    "init": _init,
 }
