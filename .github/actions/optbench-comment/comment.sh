@@ -70,9 +70,9 @@ if [[ ! -s $work/read.md ]]; then
   exit 0
 fi
 # The marker comes first: what follows could otherwise begin with a command to some other robot.
-jq -Rs --arg marker "$marker" --argjson limit "$comment_limit" '
-  (if length > $limit then .[:$limit] + "\n\n(cut: the whole summary is in the artifact of the run)\n" else . end)
-  | {body: ($marker + "\n" + .)}' "$work/read.md" >"$work/body.json"
+jq -n --arg marker "$marker" --argjson limit "$comment_limit" --rawfile text "$work/read.md" '
+  $text | (if length > $limit then .[:$limit] + "\n\n(cut: the whole summary is in the artifact of the run)\n" else . end)
+  | {body: ($marker + "\n" + .)}' >"$work/body.json"
 
 for number in $numbers; do
   # Of comments with the marker only a robot's own is ours to edit; anybody can write one.
