@@ -37,6 +37,8 @@ class Session:
     notices: tuple[str, ...]
     csv: Path | None = None
     """Where the runs table goes, as an absolute path: an optimizer may change the folder."""
+    json: Path | None = None
+    """Where the benchmark list goes."""
     marked: dict[str, pytest.Mark] = field(default_factory=dict)
     """The mark behind each recipe of a test, by name of the recipe."""
 
@@ -81,13 +83,14 @@ def start(config: pytest.Config) -> Session:
     suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
     notices = []
-    csv = _path_of("csv", config, settings, table)
+    outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json")}
     if not is_worker(config):
-        _check_csv(csv, settings)
+        for name, path in outputs.items():
+            _check_output(path, name, settings)
         notices = list(_baseline_notices(_path_of("baseline", config, settings, table), settings))
     if anchor is not None:
         _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
-    return Session(settings, suite, anchor, tuple(notices), csv)
+    return Session(settings, suite, anchor, tuple(notices), csv=outputs["csv"], json=outputs["json"])
 
 
 def _path_of(name: str, config: pytest.Config, settings: Settings, table: Table | None) -> Path | None:
@@ -173,8 +176,8 @@ def _require_marks(config: pytest.Config, table: Table | None) -> None:
     )
 
 
-def _check_csv(path: Path | None, settings: Settings) -> None:
-    where, text = settings.sources["csv"], settings.csv
+def _check_output(path: Path | None, name: str, settings: Settings) -> None:
+    where, text = settings.sources[name], getattr(settings, name)
     if path is None:
         return
     if path.is_dir():

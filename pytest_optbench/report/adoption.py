@@ -1,4 +1,4 @@
-"""Adoption: the files by which a repository starts to benchmark its optimizers, planned as text before any is written."""
+"""Adoption: the files by which a repository starts to benchmark its optimizers, as text before any is written."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -98,7 +97,7 @@ def python_files(root: Path, *, tests: bool = True) -> Iterator[Path]:
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return [folder / name for name in sorted(os.listdir(folder))]
+        return sorted(folder.iterdir())
     except OSError:
         return []
 
@@ -218,19 +217,14 @@ class _Lineage:
     def resolve(self, module: str, dotted: str, seen: Sequence[Qualified] = ()) -> Qualified | str:
         """The class of the repository that a dotted name stands for in a module, else its full name outside of it."""
         here = self.modules[module]
-        if (module, dotted) in seen:
-            return dotted
-        seen = [*seen, (module, dotted)]
         if dotted in here.classes:
             return module, dotted
         first, _, rest = dotted.partition(".")
-        if first not in here.imports:
-            for star in here.stars:
-                if star in self.modules and isinstance(found := self.resolve(star, dotted, seen), tuple):
-                    return found
-                if star == "torch.optim":
-                    return f"{star}.{dotted}"
+        if (module, dotted) in seen:
             return dotted
+        seen = [*seen, (module, dotted)]
+        if first not in here.imports:
+            return self._by_star(here, dotted, seen)
         full = ".".join(filter(None, (here.imports[first], rest)))
         owner = full
         while "." in owner:
@@ -238,6 +232,16 @@ class _Lineage:
             if owner in self.modules:
                 return self.resolve(owner, full.removeprefix(f"{owner}."), seen)
         return full
+
+    def _by_star(self, here: _Module, dotted: str, seen: Sequence[Qualified]) -> Qualified | str:
+        """What a name stands for that only an `import *` can have brought."""
+        for star in here.stars:
+            if star not in self.modules:
+                if star == "torch.optim":
+                    return f"{star}.{dotted}"
+            elif isinstance(found := self.resolve(star, dotted, seen), tuple) or found.startswith("torch."):
+                return found
+        return dotted
 
     def bases(self, cls: Qualified) -> list[Qualified | str]:
         module, name = cls

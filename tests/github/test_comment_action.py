@@ -91,7 +91,9 @@ def calls(runner: Runner) -> list[str]:
 def written(runner: Runner) -> list[str]:
     """Where the script has written to, without the names of temporary files."""
     return [
-        call.split(" --input")[0].removeprefix("api --method ") for call in calls(runner) if "POST" in call or "PATCH" in call
+        call.split(" --input")[0].removeprefix("api --method ")
+        for call in calls(runner)
+        if "POST" in call or "PATCH" in call
     ]
 
 

@@ -228,7 +228,14 @@ def test_hostile_cells_add_no_output(runner: Runner) -> None:
 
 @pytest.mark.parametrize(
     ("verdict", "status", "code"),
-    [("passed", "0", 0), ("failed", "1", 1), ("failed", "2", 2), ("nothing", "0", 1), ("nothing", "5", 5), ("", "0", 1)],
+    [
+        ("passed", "0", 0),
+        ("failed", "1", 1),
+        ("failed", "2", 2),
+        ("nothing", "0", 1),
+        ("nothing", "5", 5),
+        ("", "0", 1),
+    ],
 )
 def test_the_job_ends_as_the_run_did_and_fails_when_nothing_was_measured(
     runner: Runner, verdict: str, status: str, code: int

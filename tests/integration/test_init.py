@@ -12,7 +12,9 @@ from project import Project
 
 from pytest_optbench import cli
 
-LION = "import torch\n\nclass Lion(torch.optim.SGD):\n    def __init__(self, params, lr=0.3): super().__init__(params, lr)\n"
+LION = (
+    "import torch\nclass Lion(torch.optim.SGD):\n    def __init__(self, params, lr=0.3): super().__init__(params, lr)\n"
+)
 
 
 class Terminal(io.StringIO):
@@ -62,9 +64,7 @@ def test_it_shows_the_files_and_ends_with_the_next_command(folder: Path, capsys:
 
 def test_without_a_terminal_a_sentence_names_the_flag(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["init", str(folder)])
-    assert capsys.readouterr().err == (
-        "optbench init: nothing is written without a terminal to ask on; give --yes\n"
-    )
+    assert capsys.readouterr().err == ("optbench init: nothing is written without a terminal to ask on; give --yes\n")
 
 
 def test_a_folder_without_optimizers_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
