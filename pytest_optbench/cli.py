@@ -13,7 +13,7 @@ from pytest_optbench.words.errors import OptbenchError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit code: 0, 1 for a task that is not admitted or files that were not to be written, 2 for a mistake in the arguments."""
+    """Entry point; returns the exit code: 0, 1 for a task not admitted or files not written, 2 for a wrong argument."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # formulas in docstrings, on a console that lacks their characters
     parser = _parser()

@@ -144,7 +144,7 @@ def _properties(rows: Sequence[Run], verdict: Verdict) -> list[tuple[str, object
 
 
 def with_benchmark(item: pytest.Item) -> list[Run]:
-    """The rows of an item, with what pytest-benchmark has found for the step of the item's case, if that is what it has timed."""
+    """The rows of an item, with the median of pytest-benchmark where it has timed the step of the item's case."""
     rows = item.stash.get(ROWS, [])
     stats = getattr(getattr(item, "funcargs", {}).get("benchmark"), "stats", None)
     if stats is None or item.stash.get(STEPPED, []) != [True]:

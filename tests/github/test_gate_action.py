@@ -159,6 +159,12 @@ def test_a_run_that_fails_ends_the_job_only_later(runner: Runner, status: str) -
     assert runner.outputs == {"folder": str(runner.folder / "temp" / "optbench"), "status": status}
 
 
+def test_where_the_results_are_is_known_even_if_the_run_is_killed(runner: Runner) -> None:
+    runner.fake("pytest", "kill -KILL $PPID")
+    assert runner.run("optbench/measure.sh").code != 0
+    assert runner.outputs == {"folder": str(runner.folder / "temp" / "optbench")}
+
+
 def test_results_of_an_earlier_step_are_not_taken_for_this_one(runner: Runner) -> None:
     folder = runner.folder / "temp" / "optbench"
     folder.mkdir()

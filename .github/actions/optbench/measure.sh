@@ -59,9 +59,7 @@ fi
 
 printf '%q ' "${command[@]}" ${words[@]+"${words[@]}"}
 printf '\n'
+printf 'folder=%s\n' "$folder" >>"$GITHUB_OUTPUT" # before, so that a run that is killed is kept, too
 status=0
 "${command[@]}" ${words[@]+"${words[@]}"} || status=$?
-{
-  printf 'folder=%s\n' "$folder"
-  printf 'status=%s\n' "$status"
-} >>"$GITHUB_OUTPUT"
+printf 'status=%s\n' "$status" >>"$GITHUB_OUTPUT"
