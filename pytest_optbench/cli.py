@@ -16,7 +16,7 @@ from pytest_optbench.words.errors import OptbenchError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 for a finding, 2 for a mistake in the arguments.
 
-    A finding is a task that is not admitted, or a fingerprint that is not the stored one.
+    A finding is a task that is not admitted, a fingerprint that is not the stored one, or files that are not written.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # formulas in docstrings, on a console that lacks their characters
@@ -67,6 +67,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     fingerprint.add_argument(
         "--against", type=Path, metavar="FILE", help="compare with the fingerprints of this file; print what changed"
+    )
+    init = commands.add_parser("init", help="write the table and the workflows of a project, after showing them")
+    init.add_argument("folder", nargs="?", type=Path, default=Path(), help="folder of the project; default: this one")
+    answer = init.add_mutually_exclusive_group()
+    answer.add_argument("--yes", action="store_true", help="write without asking")
+    answer.add_argument("--dry-run", action="store_true", help="show, and write nothing")
+    init.add_argument(
+        "--action",
+        default=f"pytest-optbench/pytest-optbench@v{__version__}",
+        metavar="OWNER/REPOSITORY@REF",
+        help="where the workflows find the action (default: %(default)s)",
     )
     return parser
 
@@ -184,6 +195,29 @@ def _fingerprint(options: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _init(options: argparse.Namespace) -> int:
+    from pytest_optbench.report.adoption import plan_adoption  # noqa: PLC0415 - with the other lazy ones
+
+    adoption = plan_adoption(options.folder.resolve(), action=options.action)
+    sys.stdout.write(adoption.describe())
+    if adoption.proposals and not options.dry_run:
+        if not (options.yes or sys.stdin.isatty()):
+            sys.stderr.write("optbench init: nothing is written without a terminal to ask on; give --yes\n")
+            return 1
+        if not (options.yes or _confirmed("\nWrite this? [y/N] ")):
+            sys.stderr.write("optbench init: nothing was written\n")
+            return 1
+        adoption.write()
+    sys.stdout.write(f"\nnext: {adoption.command}\n")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[type-arg]
     from pytest_optbench.machine.tasks.registry import all_tasks  # noqa: PLC0415 - imports torch
     from pytest_optbench.words.expressions import select  # noqa: PLC0415 - with the other lazy ones
@@ -203,4 +237,5 @@ _COMMANDS = {
     "fingerprint": _fingerprint,
     "calibrate": _calibrate,
     "admit": _admit,
+    "init": _init,
 }

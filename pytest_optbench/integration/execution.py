@@ -19,6 +19,8 @@ from pytest_optbench.words.verdict import Verdict, explain, judge
 
 ROWS = pytest.StashKey[list[Run]]()
 """The rows that an item has measured so far."""
+STEPPED = pytest.StashKey[list[bool]]()
+"""For each step function that a test has asked for: is it of the case's own optimizer, on its task's parameters?"""
 CASE = pytest.StashKey[Case]()
 """The case that an item stands for: its properties in JUnit, and its rows if the process dies."""
 
@@ -139,6 +141,16 @@ def _properties(rows: Sequence[Run], verdict: Verdict) -> list[tuple[str, object
         ("optbench_steps_q3", float(q3)),
         ("optbench_engine", first.engine),
     ]
+
+
+def with_benchmark(item: pytest.Item) -> list[Run]:
+    """The rows of an item, with the median of pytest-benchmark where it has timed the step of the item's case."""
+    rows = item.stash.get(ROWS, [])
+    stats = getattr(getattr(item, "funcargs", {}).get("benchmark"), "stats", None)
+    if stats is None or item.stash.get(STEPPED, []) != [True]:
+        return rows
+    name, milliseconds = item.stash[CASE].recipe.name, 1e3 * float(stats.stats.median)
+    return [replace(row, step_ms=milliseconds) if row.recipe == name and not row.trial else row for row in rows]
 
 
 def plain(rows: Sequence[Run]) -> list[dict[str, Any]]:

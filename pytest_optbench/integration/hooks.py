@@ -54,7 +54,7 @@ class ActiveHooks:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-        return items.attach(item, (yield))
+        return items.attach(item, call, (yield))
 
     def pytest_report_header(self, config: pytest.Config) -> Iterable[str]:
         return self.session.header()

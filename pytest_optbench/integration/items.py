@@ -14,12 +14,14 @@ from pytest_optbench.integration.execution import (
     CASE,
     MISSES,
     ROWS,
+    STEPPED,
     CaseFailed,
     ExpectedFailurePassed,
     assert_passed,
     execute,
     expected_failure,
     plain,
+    with_benchmark,
 )
 from pytest_optbench.integration.inspection import (
     FINDINGS,
@@ -36,7 +38,7 @@ from pytest_optbench.integration.tracebacks import user_traceback
 from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.plan import CheckCase
 from pytest_optbench.machine.engine.case import Case, blank_row
-from pytest_optbench.words.run import Run
+from pytest_optbench.words.verdict import judge
 
 
 class OptbenchFile(pytest.File):
@@ -181,27 +183,62 @@ class CaseItem(pytest.Item):
         return path or str(self.path), line, f"{self.case.recipe.name} on {self.case.task.name}"
 
 
+def place(item: pytest.Item) -> tuple[str, int, str]:
+    """File and line (from 1; 0 for none) of the definition of the item's optimizer, and what to call the item."""
+    case: Case | CheckCase = item.case if isinstance(item, CheckItem) else item.stash[CASE]
+    path, line = (case.subject.recipe if isinstance(case, CheckCase) else case.recipe).source()
+    ours = isinstance(item, CheckItem | CaseItem)
+    return path, line + 1 if path else 0, item.reportinfo()[2] if ours else item.nodeid
+
+
+def reason(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> tuple[str, str]:
+    """Why an item failed: a word (`contract`, or the outcome or change that explains the verdict), and a sentence."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    text = str(error) if isinstance(error, _TELLING) else f"{type(error).__name__}: {error}"
+    text = next(iter((report.longreprtext if error is None else text).strip().splitlines()), "failed")
+    word = "contract" if isinstance(item, CheckItem) else _word(item)
+    return word, "; ".join([text, *getattr(error, "__notes__", ())])
+
+
+_TELLING = (CaseFailed, ExpectedFailurePassed, ContractBroken, CheckTimedOut, pytest.fail.Exception)
+"""Exceptions whose text needs no name of a class before it."""
+
+
+def _word(item: pytest.Item) -> str:
+    rows = [row for row in item.stash.get(ROWS, []) if row.recipe == item.stash[CASE].recipe.name and not row.trial]
+    if not rows:
+        return ""
+    word = judge(rows).word
+    return rows[0].change if word == "reached" else word
+
+
 class CaseMissed(CaseFailed):
     """The case failed because seeds missed the target or diverged: what an expected failure may cover."""
 
 
-def attach(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
+def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> pytest.TestReport:
     """Put the item's rows on its report, as plain data: they survive a worker, and replace those of an earlier try.
 
-    The report of the setup phase carries blank rows, from which the `crashed` rows are made if the process dies.
+    The report of the setup phase carries blank rows, from which the `crashed` rows are made if the process dies, and
+    the place of the optimizer. Of an item that fails, a sentence goes along.
     """
+    if report.when == "setup" and (isinstance(item, CheckItem) or CASE in item.stash):
+        report.optbench_place = place(item)  # type: ignore[attr-defined]
+    if report.failed and (isinstance(item, CheckItem) or CASE in item.stash):
+        report.optbench_reason = reason(item, call, report)  # type: ignore[attr-defined]
     if report.when == "setup" and report.passed and CASE in item.stash:
         case = item.stash[CASE]
         item.stash[ROWS] = []
         report.optbench_planned = plain([blank_row(case, seed) for seed in case.seeds])  # type: ignore[attr-defined]
     if report.when == "setup":
         item.stash.setdefault(FINDINGS, []).clear()
+        item.stash[STEPPED] = []
         if isinstance(item, CheckItem):
             report.optbench_planned_finding = asdict(planned(item.case))  # type: ignore[attr-defined]
     if report.when == "call" and item.stash[FINDINGS]:
         report.optbench_findings = plain_findings(item, report)  # type: ignore[attr-defined]
     if report.when == "call":
-        rows: list[Run] = item.stash.get(ROWS, [])
+        rows = with_benchmark(item)
         if report.passed:
             # A test of the user's may look at a miss and be content with it.
             rows = [replace(row, verdict="reported") if row.verdict == "failed" else row for row in rows]

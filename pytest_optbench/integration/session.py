@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
 import shlex
 from collections.abc import Iterator
@@ -19,13 +18,13 @@ from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.declaration import Table, find_table, parse_option, require_kind
+from pytest_optbench.words.discovery import find_optimizers, python_files
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.table import read_runs
 
 OWN_ANCHOR = Path(str(resources.files("pytest_optbench.data").joinpath("optbench.toml")))
 """Anchor of recipes of the command line where a project has no ini file."""
 SESSION = pytest.StashKey["Session"]()
-_SKIPPED_FOLDERS = frozenset({"build", "dist", "node_modules", "site-packages", "venv", "__pycache__"})
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Session:
     notices: tuple[str, ...]
     csv: Path | None = None
     """Where the runs table goes, as an absolute path: an optimizer may change the folder."""
+    json: Path | None = None
+    """Where the benchmark list goes."""
     marked: dict[str, pytest.Mark] = field(default_factory=dict)
     """The mark behind each recipe of a test, by name of the recipe."""
 
@@ -82,13 +83,14 @@ def start(config: pytest.Config) -> Session:
     suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
     notices = []
-    csv = _path_of("csv", config, settings, table)
+    outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json")}
     if not is_worker(config):
-        _check_csv(csv, settings)
+        for name, path in outputs.items():
+            _check_output(path, name, settings)
         notices = list(_baseline_notices(_path_of("baseline", config, settings, table), settings))
     if anchor is not None:
         _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
-    return Session(settings, suite, anchor, tuple(notices), csv)
+    return Session(settings, suite, anchor, tuple(notices), csv=outputs["csv"], json=outputs["json"])
 
 
 def _path_of(name: str, config: pytest.Config, settings: Settings, table: Table | None) -> Path | None:
@@ -161,58 +163,21 @@ def _require_marks(config: pytest.Config, table: Table | None) -> None:
     root = config.rootpath
     given = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
     elsewhere = [path for path in given if path.exists() and not path.is_relative_to(root)]
-    classes = []
-    for path in itertools.chain(_python_files(root), *map(_python_files, elsewhere)):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if "mark.optbench" in text:
+    for path in itertools.chain(python_files(root), *map(python_files, elsewhere)):
+        if "mark.optbench" in path.read_text(encoding="utf-8", errors="replace"):
             return
-        if path.is_relative_to(root) and (module := _module_name(path, root)):
-            classes += [f"{module}:{name}" for name in _optimizer_classes(text)]
+    classes = [one.path for one in find_optimizers(root)]
     missing = f"{table.path.name} names no optimizer" if table else "no [tool.optbench] table, no marked test"
     example = classes[0] if classes else "torch.optim:AdamW"
-    found = f" Optimizers found here: {', '.join(sorted(classes)[:8])}." if classes else ""
+    found = f" Optimizers found here: {', '.join(classes[:8])}." if classes else ""
     raise OptbenchError(
         f"--optbench: {missing}, no --optbench-optimizer: nothing to benchmark in {root}; "
         f"try: pytest --optbench --optbench-optimizer {example}.{found}"
     )
 
 
-def _python_files(root: Path) -> Iterator[Path]:
-    if root.is_file():
-        yield root
-        return
-    for path in sorted(root.iterdir()):
-        if path.name.startswith(".") or path.name in _SKIPPED_FOLDERS or path.is_symlink():
-            continue
-        if path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from _python_files(path)
-        elif path.suffix == ".py":
-            yield path
-
-
-def _optimizer_classes(text: str) -> list[str]:
-    """Names of the classes whose base is called `...Optimizer`, found by reading, not importing."""
-    if "Optimizer" not in text:
-        return []
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
-        return []
-    return [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Optimizer") for base in node.bases)
-    ]
-
-
-def _module_name(path: Path, root: Path) -> str:
-    parts = path.relative_to(root).with_suffix("").parts
-    parts = parts[1:] if parts[0] == "src" else parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _check_csv(path: Path | None, settings: Settings) -> None:
-    where, text = settings.sources["csv"], settings.csv
+def _check_output(path: Path | None, name: str, settings: Settings) -> None:
+    where, text = settings.sources[name], getattr(settings, name)
     if path is None:
         return
     if path.is_dir():

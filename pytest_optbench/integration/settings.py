@@ -28,6 +28,7 @@ class Settings:
     device: str
     timeout: float
     csv: str
+    json: str
     baseline: str
     engine: str
     tune: str

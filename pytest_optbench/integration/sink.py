@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -16,6 +17,8 @@ from pytest_optbench.integration.inspection import planned
 from pytest_optbench.integration.provenance import git_sha
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
+from pytest_optbench.report.annotations import Failure, error_commands
+from pytest_optbench.report.benchmark_list import to_benchmark_list
 from pytest_optbench.report.contract import contract_lines
 from pytest_optbench.report.terminal import Inapplicable, summary_lines
 from pytest_optbench.words.finding import Finding, FindingKey
@@ -38,6 +41,8 @@ class Sink:
         self.planned: dict[str, list[Run]] = {}
         self.findings: dict[FindingKey, Finding] = {}
         self.planned_findings: dict[str, dict[str, Any]] = {}
+        self.places: dict[str, tuple[str, int, str]] = {}
+        self.failures: dict[str, Failure] = {}
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.error = ""
         self._started = time.monotonic()
@@ -67,6 +72,19 @@ class Sink:
         if rows:
             self._take(rows)
         self._take_findings(report)
+        self._take_failure(report)
+
+    def _take_failure(self, report: pytest.TestReport) -> None:
+        if hasattr(report, "optbench_place"):
+            self.places[report.nodeid] = report.optbench_place
+        place = self.places.get(report.nodeid)
+        died = str(report.when) == "???"
+        reason = ("crashed", "the process died in it") if died else getattr(report, "optbench_reason", None)
+        if report.when == "setup":
+            self.failures.pop(report.nodeid, None)  # of an earlier try
+        if place and reason:
+            path, line, title = place
+            self.failures[report.nodeid] = Failure(path, line, title, reason[1], word=reason[0])
 
     def _take_findings(self, report: pytest.TestReport) -> None:
         found = getattr(report, "optbench_findings", None) or []
@@ -99,6 +117,7 @@ class Sink:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._write_list(session)
         if self.journal is None:
             return
         # A session that measured nothing has nothing to replace an earlier CSV with.
@@ -115,7 +134,25 @@ class Sink:
             else:
                 self.journal.close()
 
+    def _write_list(self, session: pytest.Session) -> None:
+        if self.session.json is None or not self.rows:
+            return
+        try:
+            write_atomically(self.session.json, to_benchmark_list(self.all_rows()))
+        except OSError as error:
+            self.error = f"optbench: cannot write {self.session.json} ({error})"
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _annotate(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+        """On a runner of GitHub: commands that show the failures on the optimizers' own lines."""
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            root = Path(os.environ.get("GITHUB_WORKSPACE") or config.rootpath)
+            for command in error_commands(self.failures.values(), root=root):
+                terminalreporter.write_line(command)
+
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+        self._annotate(terminalreporter, config)
         if self.error:
             terminalreporter.write_line(self.error, red=True)
         if not self.rows and not self.findings:

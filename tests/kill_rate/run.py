@@ -23,7 +23,7 @@ from mutants import Mutant, all_mutants
 from observation import Comparison, compared
 from rates import RATES
 from report import write_tables
-from specimens import SPECIMENS, Specimen
+from specimens import SPECIMENS
 
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.words.run import Run
