@@ -47,6 +47,14 @@ def test_a_dead_hyperparameter_is_named_and_the_others_are_not_blamed(move, part
     assert set(said.values()) == {""}
 
 
+def with_floor(p, g, state, group):
+    normalized(p, g / g.norm().clamp(min=group["floor"]), state, group)
+
+
+def test_a_floor_far_below_what_is_seen_is_alive() -> None:
+    assert verdicts(optimizer_of(with_floor, floor=1e-2), CHECK)["floor"] == ""
+
+
 def test_a_flag_that_nobody_reads() -> None:
     assert "flag=True" in verdicts(optimizer_of(normalized, flag=False), CHECK)["flag"]
 

@@ -106,6 +106,17 @@ def test_there_is_a_verdict_for_each_scheduler():
     assert list(verdicts(torch.optim.Adadelta, "scheduler")) == SCHEDULES[:-1]
 
 
+def test_betas_that_are_no_numbers_are_not_steered():
+    class Nested(Sound):
+        def __init__(self, params, lr=0.1, betas=((0.5, 0.9), 0.9), momentum=None):
+            (low, _), _ = betas
+            super().__init__(params, lr, momentum or low)
+            self.defaults.update(betas=betas, momentum=momentum)
+
+    assert verdicts(Nested, "scheduler") == dict.fromkeys(SCHEDULES[:-1], "")
+    assert "betas" not in verdicts(Nested, "error_names_argument")
+
+
 @pytest.mark.parametrize("optimizer", [OwnRate, OwnMomentum])
 def test_a_value_read_once_is_found_by_what_writes_it(optimizer):
     """The twin, steered by hand, ignores the value as well; that is the business of another check."""

@@ -154,7 +154,12 @@ def _mixed(subject: Subject) -> list[torch.dtype]:
     return dtypes
 
 
-@check(once=True, exempt=("couples_params",), applies=lambda subject: len(_mixed(subject)) > 1)
+@check(
+    once=True,
+    exempt=("couples_params",),
+    relaxed=("stochastic",),
+    applies=lambda subject: len(_mixed(subject)) > 1,
+)
 def mixed_dtypes(subject: Subject) -> None:
     """Parameters of several dtypes in one group move as each would in an optimizer of its own.
 
@@ -162,6 +167,7 @@ def mixed_dtypes(subject: Subject) -> None:
     dtype: a model whose norms are float32 and whose matrices are bfloat16 is the usual case. Criterion: 6 steps of a
     group with float32, bfloat16 and float64 parameters (those that are supported) are equal to the bit to optimizers
     over one parameter each. No tolerance. Exemption: `couples_params`; not collected under `no_bf16` and `no_fp64`.
+    Relaxed by `stochastic`: finite.
     """
     shape = subject.shapes[0]
     start = [initial(subject.in_dtype(dtype), [shape])[0] for dtype in _mixed(subject)]

@@ -11,7 +11,7 @@ from pytest_optbench.machine.contract.walk import Walk
 from pytest_optbench.machine.determinism import RandomState
 
 
-@check()
+@check(relaxed=("stochastic",))
 def deterministic(subject: Subject) -> None:
     """Two runs are equal to the bit; under `stochastic`, two runs from the same seed.
 
@@ -27,7 +27,7 @@ def deterministic(subject: Subject) -> None:
         require_equal(mine.values(), theirs.values(), when=f"in step {t} of two equal runs")
 
 
-@check(once=True)
+@check(once=True, relaxed=("stochastic",))
 def rng_untouched(subject: Subject) -> None:
     """Steps draw no global random numbers; under `stochastic`, a resumed run draws those that were due.
 

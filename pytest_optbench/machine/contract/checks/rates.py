@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, StepLR
 
@@ -66,8 +67,18 @@ def lr_read_each_step(subject: Subject) -> None:
 def _schedules(subject: Subject) -> list[str]:
     if not _has_rate(subject):
         return []
-    momenta = subject.sample.defaults.keys() & {"momentum", "betas"}
+    momenta = _steered(subject.sample.defaults) != ["lr"]
     return [name for name in _SCHEDULES if momenta or name != "OneCycleLR_momentum"]
+
+
+def _steered(defaults: Mapping[str, Any]) -> list[str]:
+    """The hyperparameters that a scheduler of torch may write: momentum and betas only where they are numbers."""
+    return [key for key in ("lr", "momentum", "betas") if key in defaults and _are_numbers(defaults[key])]
+
+
+def _are_numbers(value: Any) -> bool:
+    entries = value if isinstance(value, (tuple, list)) and value else [value]
+    return all(isinstance(entry, (int, float, Tensor)) for entry in entries)
 
 
 @check(over=_schedules, exempt=("lr_unused",))
@@ -79,11 +90,11 @@ def scheduler(subject: Subject, name: str) -> None:
     each, learning rate and momentum (or betas) in the group are to the bit those that the scheduler gives an optimizer
     which does nothing, and after it they are untouched; the parameters are equal to the bit to those of an optimizer
     into whose groups the same values are written by hand. One verdict for each of LambdaLR, StepLR, CosineAnnealingLR,
-    OneCycleLR and, where there are momentum or betas, OneCycleLR with `cycle_momentum`. Exemption: `lr_unused`.
+    OneCycleLR and, where momentum or betas are numbers, OneCycleLR with `cycle_momentum`. Exemption: `lr_unused`.
     """
     lr = subject.lr or 0.0
     walk, twin = Walk(subject), Walk(subject)
-    keys = [key for key in ("lr", "momentum", "betas") if key in walk.optimizer.defaults]
+    keys = _steered(walk.optimizer.defaults)
     idle = _Idle([torch.nn.Parameter(torch.ones(1))], {key: walk.optimizer.defaults[key] for key in keys})
     steering, pattern = _SCHEDULES[name](walk.optimizer, lr), _SCHEDULES[name](idle, lr)
     for _ in range(6):
@@ -172,7 +183,7 @@ def _validated(subject: Subject) -> list[str]:
     return [
         name
         for name, value in subject.keywords.items()
-        if isinstance(value, (float, tuple, list)) and not isinstance(value, bool) and value not in ((), [])
+        if isinstance(value, (float, tuple, list)) and value not in ((), []) and _are_numbers(value)
     ]
 
 
