@@ -150,11 +150,9 @@ def _edits(tree: ast.Module, source: str) -> Iterator[Edit]:
             yield from _of_expression(node, span, text, lines)
         elif isinstance(node, ast.stmt) and (span := _span(node)):
             yield from _of_statement(node, span)
-        for name in ("test",):
-            test = getattr(node, name, None)
-            if isinstance(node, (ast.If, ast.IfExp)) and test is not None and (span := _span(test)):
-                text = lines[span[0] - 1][span[1] : span[2]]
-                yield "condition", span, f"not ({text})"
+        if isinstance(node, (ast.If, ast.IfExp)) and (span := _span(node.test)):
+            text = lines[span[0] - 1][span[1] : span[2]]
+            yield "condition", span, f"not ({text})"
 
 
 def _walk(tree: ast.AST) -> Iterator[ast.AST]:
@@ -186,7 +184,7 @@ def _of_expression(node: ast.expr, span: Span, text: str, lines: list[str]) -> I
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
         yield from _of_name(node.id, span)
     elif isinstance(node, ast.Call):
-        yield from _of_call(node, span, text, lines)
+        yield from _of_call(node, span, lines)
 
 
 def _of_constant(value: object, span: Span) -> Iterator[Edit]:
@@ -217,7 +215,7 @@ def _of_name(name: str, span: Span) -> Iterator[Edit]:
         yield "state", span, "exp_avg"
 
 
-def _of_call(node: ast.Call, span: Span, text: str, lines: list[str]) -> Iterator[Edit]:
+def _of_call(node: ast.Call, span: Span, lines: list[str]) -> Iterator[Edit]:
     plain = [place for place in map(_span, node.args) if place]
     if len(plain) > 1 and len(plain) == len(node.args):
         (number, a, b), (_, c, d) = plain[:2]
@@ -230,24 +228,28 @@ def _of_call(node: ast.Call, span: Span, text: str, lines: list[str]) -> Iterato
             if start > 0 and not line[start + 1 : place[1]].strip():
                 yield "argument", (place[0], start, place[2]), ""
     if isinstance(node.func, ast.Attribute) and node.func.end_lineno == span[0]:
-        name = node.func.attr
-        end = _end(node.func)
-        place = (span[0], end - len(name), end)
-        base = lines[span[0] - 1][span[1] : _end(node.func.value)]
-        if name in _METHODS:
-            yield "operator", place, _METHODS[name]
-        if name.rstrip("_") in _IN_PLACE:
-            yield "in_place", place, name[:-1] if name.endswith("_") else f"{name}_"
-        if name in _DROPPED and not node.args:
-            yield "root", span, base
-        if name == "clone":
-            yield "aliasing", span, base
-        if name in ("zeros_like", "full_like", "eye"):
-            for dtype in ("torch.float32", "torch.bfloat16"):
-                if "dtype" in text:
-                    yield "dtype", span, text.replace("dtype=p.dtype", f"dtype={dtype}")
-                else:
-                    yield "dtype", (span[0], span[2] - 1, span[2]), f", dtype={dtype})"
+        yield from _of_method(node, node.func, span, lines)
+
+
+def _of_method(node: ast.Call, method: ast.Attribute, span: Span, lines: list[str]) -> Iterator[Edit]:
+    name, end = method.attr, _end(method)
+    place = (span[0], end - len(name), end)
+    text = lines[span[0] - 1][span[1] : span[2]]
+    base = lines[span[0] - 1][span[1] : _end(method.value)]
+    if name in _METHODS:
+        yield "operator", place, _METHODS[name]
+    if name.rstrip("_") in _IN_PLACE:
+        yield "in_place", place, name[:-1] if name.endswith("_") else f"{name}_"
+    if name in _DROPPED and not node.args:
+        yield "root", span, base
+    if name == "clone":
+        yield "aliasing", span, base
+    if name in ("zeros_like", "full_like", "eye"):
+        for dtype in ("torch.float32", "torch.bfloat16"):
+            if "dtype" in text:
+                yield "dtype", span, text.replace("dtype=p.dtype", f"dtype={dtype}")
+            else:
+                yield "dtype", (span[0], span[2] - 1, span[2]), f", dtype={dtype})"
 
 
 def _of_statement(node: ast.stmt, span: Span) -> Iterator[Edit]:

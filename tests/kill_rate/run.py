@@ -137,9 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seen = Comparison("different", "lost"), [Catch("nothing", "crash", seen.reason.strip())], SECONDS  # noqa: PLW2901
         rows[mutant.name] = row_of(mutant, *seen)
         row = rows[mutant.name]
-        say(
-            f"{len(rows):4} {row['seconds']:>6} s {mutant.name:28} {row['equality']:9} {row['first'] or '-':12} {mutant.new[:90]}"
-        )
+        seconds, equality, first = row["seconds"], row["equality"], row["first"] or "-"
+        say(f"{len(rows):4} {seconds:>6} s {mutant.name:28} {equality:9} {first:12} {mutant.new[:90]}")
         write(rows)
     write_tables(HERE / "README.md", list(rows.values()), {name: one.alarms for name, one in clean.items()})
     say(f"{time.monotonic() - started:.0f} seconds")
