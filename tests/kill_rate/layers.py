@@ -19,14 +19,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pytest_optbench.machine.contract.fingerprint import fingerprint
-from pytest_optbench.machine.contract.reference import Reference
-from pytest_optbench.words.fingerprint import difference
 from specimens import Declared, Specimen
 from torch.optim import Optimizer
 
 from pytest_optbench.machine.contract.broken import ContractBroken
+from pytest_optbench.machine.contract.fingerprint import fingerprint
 from pytest_optbench.machine.contract.plan import CheckCase, plan
+from pytest_optbench.machine.contract.reference import Reference
 from pytest_optbench.machine.contract.subject import subjects
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.recipe import Recipe, declared
@@ -34,6 +33,7 @@ from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import threshold_of
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.fingerprint import difference
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import sign_test
 from pytest_optbench.words.verdict import judge

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import torch
 from farm import Lost, farmed
 from layers import verdict
-from pytest_optbench.machine.contract.reference import Reference
 from specimens import SPECIMENS
 
 from pytest_optbench.machine.contract.plan import plan
+from pytest_optbench.machine.contract.reference import Reference
 from pytest_optbench.machine.recipe import Recipe, declared
 
 THEIRS = tuple(
