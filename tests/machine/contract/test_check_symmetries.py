@@ -38,20 +38,10 @@ def shrinks(p, g, state, group):
     plain(p, g, state, group)
 
 
-class NegatesInPlace(torch.optim.SGD):
-    @torch.no_grad()
-    def step(self, closure=None):
-        for p in self.param_groups[0]["params"]:
-            if self.param_groups[0]["maximize"]:
-                p.grad.neg_()
-            p.sub_(0.01 * p.grad)
-
-
 @pytest.mark.parametrize(
     ("optimizer", "check", "words"),
     [
         (optimizer_of(half_negated), "maximize", "in step 1, with maximize=True instead of negated gradients"),
-        (NegatesInPlace, "maximize", "step 1 with maximize=True wrote to p.grad"),
         (optimizer_of(biased), "sign_symmetry", "after 1 steps of the mirrored problem, mirrored back"),
         (optimizer_of(clamped), "sign_symmetry", "tensor 0 (4x3)"),
         (optimizer_of(of_parameters), "translation", "1 steps from p + 10, of the way from there"),
