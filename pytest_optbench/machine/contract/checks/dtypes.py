@@ -36,7 +36,8 @@ def bf16(subject: Subject) -> None:
     each, and what they bring about in a normalized step; a state that is zero in float64 says nothing, and neither does
     one that is made of parameters, under `uses_param_values`: bfloat16 cannot take the small steps). Under `no_bf16`
     building or a step must raise a clear error instead. Under `stochastic` and `multi_closure` (a line
-    search decides on roundings) only dtype and finiteness are looked at.
+    search decides on roundings), and where a step differentiates the gradients (which must then depend on the place),
+    only dtype and finiteness are looked at.
     """
     if subject.claimed("no_bf16"):
         require_refusal(lambda: Walk(subject.in_dtype(torch.bfloat16)).take(6), "bfloat16 parameters", claim="no_bf16")
@@ -77,7 +78,8 @@ def _follows(subject: Subject, dtype: torch.dtype, slack: float) -> None:
     low = subject.in_dtype(dtype)
     high = subject.in_dtype(torch.float32 if subject.claimed("no_fp64") else torch.float64)
     start = initial(low)
-    script = Script(subject.seed, slope=0.0)
+    graph = subject.capabilities.needs_graph
+    script = Script(subject.seed) if graph else Script(subject.seed, slope=0.0)
 
     def rounded(t: int, index: int, p: Tensor) -> Tensor | None:
         return normal(subject.seed, "gradient", t, index, shape=tuple(p.shape)).to(p.device, dtype).to(p.dtype)
@@ -87,7 +89,7 @@ def _follows(subject: Subject, dtype: torch.dtype, slack: float) -> None:
     for index, value in enumerate(coarse.values()):
         require(value.dtype == dtype, f"after 6 steps in {name}, tensor {index} is {value.dtype}")
     require_finite(coarse.values(), when=f"after 6 steps in {name}")
-    if subject.claimed("stochastic") or subject.claimed("multi_closure"):
+    if graph or subject.claimed("stochastic") or subject.claimed("multi_closure"):
         return
     fine = Walk(high, start=[value.to(high.dtype) for value in start], gradient=rounded).take(6)
     for index, (mine, theirs) in enumerate(zip(coarse.values(), fine.values(), strict=True)):
