@@ -80,7 +80,7 @@ def changed(name: str, value: float) -> list[Any]:
     elif size == 0:
         others = [0.1, 0.5]
     elif size < 1e-3 or ("eps" in name and size < 1e-2):
-        others = [value * 1e4, value * 10, value / 10]
+        others = [value * 1e4, value * 10, value / 10, 1e-3]  # what is as small as 1e-30 shows nowhere else
     elif size < 0.5:
         others = [3 * value if name == "weight_decay" else 2 * value, value / 2, value / 10]
     elif size < 1:
