@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -15,14 +16,16 @@ import pytest_optbench
 
 _OWN = f"{Path(pytest_optbench.__file__).parent}{os.sep}"
 _TORCH = f"{Path(torch.__file__).parent}{os.sep}"
+_PYTHON = f"{sysconfig.get_path('stdlib')}{os.sep}"
+_PACKAGES = f"{_PYTHON}site-packages{os.sep}"
 _TORCH_OPTIM = f"{_TORCH}optim{os.sep}"
 
 
 def culprit(step: Callable[[], Any], changed: Callable[[], bool]) -> str:
     """ ", by file:line" of what ran when `changed` became true during `step`; empty where no line can be named.
 
-    `changed` is asked after every line, which is slow: only for what is known to have failed. Lines of torch do not
-    count, except in its own optimizers, so that a call into torch is laid at the caller's door.
+    `changed` is asked after every line, which is slow: only for what is known to have failed. Lines of Python's
+    own modules and of torch do not count, except in torch's optimizers, so that a call is laid at the caller's door.
     """
     place = ""
     found = ""
@@ -50,6 +53,8 @@ def culprit(step: Callable[[], Any], changed: Callable[[], bool]) -> str:
 
 
 def _counts(file: str) -> bool:
+    if file.startswith(_PYTHON) and not file.startswith(_PACKAGES):
+        return False
     return not file.startswith((_OWN, "<")) and (not file.startswith(_TORCH) or file.startswith(_TORCH_OPTIM))
 
 

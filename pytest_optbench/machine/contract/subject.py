@@ -93,7 +93,8 @@ class Subject:
     def keywords(self) -> Mapping[str, Any]:
         """What the constructor calls its hyperparameters, with their values in this configuration.
 
-        Read from the signature; where that has only `**kwargs`, from the defaults of an instance. A hyperparameter
+        Read from the signature; where that has `**kwargs`, also from the defaults of an instance: there a constructor
+        may keep counters, so that beside named arguments only what it takes from its caller is one. A hyperparameter
         without a value anywhere is left out.
         """
         named: dict[str, Any] = {}
@@ -111,8 +112,23 @@ class Subject:
             elif parameter.default is not parameter.empty or parameter.name in self.options:
                 named[parameter.name] = self.options.get(parameter.name, parameter.default)
         if variadic or not parameters:
-            named = {**self.defaults, **named}
+            spelled = len(named) > 0
+            more = {k: v for k, v in self.defaults.items() if k in named or not spelled or self._takes(k, v)}
+            named = {**more, **named}
         return {**named, **{name: value for name, value in self.options.items() if name in known or variadic}}
+
+    def _takes(self, name: str, value: Any) -> bool:
+        """Is what the constructor is given for it, if that is a number, found in the defaults, or refused?"""
+        if not isinstance(value, (bool, int, float)):
+            return True
+        other = not value if isinstance(value, bool) else value / 2 if value else 0.5
+        ndim = 2 if self.accepts(2) else min(self.declared.dimensions)
+        try:
+            with isolated():
+                built = self.build([torch.nn.Parameter(torch.ones(*SHAPE_OF[ndim]))], **{name: other})
+        except Exception:
+            return True
+        return bool(built.defaults.get(name, other) != value)
 
     @cached_property
     def defaults(self) -> Mapping[str, Any]:

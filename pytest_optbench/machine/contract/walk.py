@@ -90,6 +90,7 @@ class Walk:
                     **self.options,
                 )
             )
+        self._groups = 1 if groups is not None else len(self.groups)
         self.train()
 
     def randomly(self) -> _OwnRandom:
@@ -184,7 +185,7 @@ class Walk:
         """A walk with a fresh optimizer, over copies of the present parameters, that has loaded a state_dict (this
         walk's, deeply copied, unless given)."""
         groups: list[tuple[list[int], dict[str, Any]]] | None = None
-        if len(self.groups) > 1:
+        if len(self.groups) > self._groups:  # made or added by the check, not by a factory
             index = {id(parameter): k for k, parameter in enumerate(self.parameters)}
             groups = [([index[id(p)] for p in group["params"]], {}) for group in self.groups]
         other = Walk(

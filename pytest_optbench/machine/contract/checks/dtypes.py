@@ -35,7 +35,8 @@ def bf16(subject: Subject) -> None:
     (6 roundings of 0.4 % each, and what they bring about in a normalized step; a state that is zero in float64 says
     nothing, and neither does one that is made of parameters, under `uses_param_values`: bfloat16 cannot take the small
     steps). Under `no_bf16` building or a step must raise a clear error instead. Under `stochastic` and `multi_closure`
-    (a line search decides on roundings) only dtype and finiteness are looked at.
+    (a line search decides on roundings), and where a step differentiates the gradients (which must then depend on the
+    place), only dtype and finiteness are looked at.
     """
     if subject.claimed("no_bf16"):
         require_refusal(lambda: Walk(subject.in_dtype(torch.bfloat16)).take(6), "bfloat16 parameters", claim="no_bf16")
@@ -69,8 +70,9 @@ def _follows(subject: Subject, dtype: torch.dtype, slack: float) -> None:
     low = subject.in_dtype(dtype)
     high = subject.in_dtype(torch.float32 if subject.claimed("no_fp64") else torch.float64)
     start = initial(low)
-    # A line search needs curvature; any other method is to see the same gradients in both dtypes.
-    slope = 0.3 if subject.claimed("multi_closure") else 0.0
+    # A line search and a second derivative need curvature; other methods are to see the same gradients in both dtypes.
+    graph = subject.capabilities.needs_graph
+    slope = 0.3 if graph or subject.claimed("multi_closure") else 0.0
 
     def rounded(t: int, index: int, p: Tensor) -> Tensor | None:
         draw = normal(subject.seed, "gradient", t, index, shape=tuple(p.shape)).to(p.device, dtype).to(p.dtype)
@@ -81,7 +83,7 @@ def _follows(subject: Subject, dtype: torch.dtype, slack: float) -> None:
     for index, value in enumerate(coarse.values()):
         require(value.dtype == dtype, f"after 6 steps in {name}, tensor {index} is {value.dtype}")
     require_finite(coarse.values(), when=f"after 6 steps in {name}")
-    if subject.claimed("stochastic") or subject.claimed("multi_closure"):
+    if graph or subject.claimed("stochastic") or subject.claimed("multi_closure"):
         return
     fine = Walk(high, start=[value.to(high.dtype) for value in start], gradient=rounded).take(6)
     for index, (mine, theirs) in enumerate(zip(coarse.values(), fine.values(), strict=True)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -51,7 +50,7 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
     for other in changed(name, entry):
         options = {name: _replaced(value, int(position), other) if position else other}
         try:
-            if not _taken(subject, options, name) or _differs(subject, options):
+            if _differs(subject, options):
                 return
         except (Exception, SystemExit):  # refused, by the constructor or by a step
             continue
@@ -89,18 +88,6 @@ def changed(name: str, value: float) -> list[Any]:
     else:
         others = [2 * value, value / 2, value + 1, value / 10, value / 1e4]
     return list(dict.fromkeys(other for other in others if other != value))
-
-
-def _taken(subject: Subject, options: Mapping[str, Any], name: str) -> bool:
-    """Is it an option at all? `defaults` may hold more than that, such as counters, which `**kwargs` then swallows."""
-    try:
-        named = name in inspect.signature(subject.recipe.optimizer).parameters
-    except (TypeError, ValueError):
-        named = False
-    if named or name not in subject.defaults:
-        return True
-    built = subject.build(Walk(subject).parameters, **options)
-    return bool(built.defaults.get(name) != subject.defaults[name])
 
 
 def _differs(subject: Subject, options: Mapping[str, Any]) -> bool:

@@ -129,7 +129,12 @@ def _with_closure(walk: Walk) -> None:
             parameter.grad = None
         with torch.enable_grad():
             loss = torch.stack([sign * parameter.square().sum() for parameter in walk.parameters]).sum()
-            loss.backward(create_graph=walk.subject.capabilities.needs_graph)  # type: ignore[no-untyped-call]
+            if walk.subject.capabilities.needs_graph:  # backward() would have to warn of a cycle
+                gradients = torch.autograd.grad(loss, walk.parameters, create_graph=True)
+                for parameter, gradient in zip(walk.parameters, gradients, strict=True):
+                    parameter.grad = gradient
+            else:
+                loss.backward()  # type: ignore[no-untyped-call]
         if walk.subject.claimed("sparse_only"):
             for parameter in walk.parameters:
                 if parameter.grad is not None:

@@ -95,12 +95,14 @@ def scheduler(subject: Subject, name: str) -> None:
     lr = subject.lr or 0.0
     walk, twin = Walk(subject), Walk(subject)
     keys = _steered(walk.optimizer.defaults)
-    idle = _Idle([torch.nn.Parameter(torch.ones(1))], {key: walk.optimizer.defaults[key] for key in keys})
+    same = [{key: group[key] for key in keys if key in group} for group in walk.groups]
+    idle = _Idle([{"params": [torch.nn.Parameter(torch.ones(1))], **group} for group in same], same[0])
     steering, pattern = _SCHEDULES[name](walk.optimizer, lr), _SCHEDULES[name](idle, lr)
     for _ in range(6):
-        intended = {key: idle.param_groups[0][key] for key in keys}
+        intended = [{key: group[key] for key in own} for own, group in zip(same, idle.param_groups, strict=True)]
         _require_values(walk, intended, f"before step {walk.t + 1} under {name}")
-        twin.set(**intended)
+        for group, values in zip(twin.groups, intended, strict=True):
+            group.update(values)
         walk.step()
         twin.step()
         _require_values(walk, intended, f"after step {walk.t} under {name}")
@@ -119,9 +121,9 @@ class _Idle(Optimizer):
         return None
 
 
-def _require_values(walk: Walk, intended: dict[str, Any], when: str) -> None:
-    for key, expected in intended.items():
-        for index, group in enumerate(walk.groups):
+def _require_values(walk: Walk, intended: list[dict[str, Any]], when: str) -> None:
+    for index, (group, values) in enumerate(zip(walk.groups, intended, strict=True)):
+        for key, expected in values.items():
             mine, theirs = _floats(group[key]), _floats(expected)
             require(mine == theirs, f"{when}, param_groups[{index}][{key!r}] is {mine}; expected {theirs}")
 
@@ -201,11 +203,13 @@ def error_names_argument(subject: Subject, name: str) -> None:
     try:
         Walk(subject, options={name: bad})
     except Exception as error:
-        text = str(error).lower().replace("_", " ")
-        words = name.lower().replace("_", " ")
-        first = words.split()[0]
-        names = {words, words.removesuffix("s"), first.removesuffix("s"), *(["learning rate"] if first == "lr" else [])}
-        require(
-            any(word in text for word in names),
-            f"the error for {name}={bad!r} does not name it: {type(error).__name__}: {error}",
-        )
+        sentence = f"the error for {name}={bad!r} does not name it: {type(error).__name__}: {error}"
+        require(names_it(str(error), name), sentence)
+
+
+def names_it(text: str, name: str) -> bool:
+    """Does an error's text name a hyperparameter, or its first word: "invalid beta" for betas?"""
+    words = name.lower().replace("_", " ")
+    first = words.split()[0]
+    names = {words, words.removesuffix("s"), first.removesuffix("s"), *(["learning rate"] if first == "lr" else [])}
+    return any(word in text.lower().replace("_", " ") for word in names)

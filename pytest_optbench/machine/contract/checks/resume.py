@@ -24,6 +24,7 @@ from pytest_optbench.machine.contract.broken import (
     same,
 )
 from pytest_optbench.machine.contract.check import check
+from pytest_optbench.machine.contract.checks.rates import names_it
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.contract.walk import Walk
 
@@ -255,9 +256,9 @@ def old_checkpoint(subject: Subject, name: str) -> None:
     Prevents: an old checkpoint that continues with a value which stands nowhere, because the code reads
     `group.get(name, something)`, or that dies of an error which does not say what is missing. Criterion: after 3 steps,
     the hyperparameter is taken out of the groups of a state_dict, which goes into a fresh optimizer. Loading or one
-    of 2 steps raises an error that names it; or it stands in the groups afterwards (as `__setstate__` may see to); or
-    the 2 steps are equal to the bit to those with the class's default. One verdict for each hyperparameter that is an
-    entry of a group.
+    of 2 steps raises an error that names it (as error_names_argument has it); or it stands in the groups afterwards (as
+    `__setstate__` may see to); or the 2 steps are equal to the bit to those with the class's default. One verdict for
+    each hyperparameter that is an entry of a group.
     """
     walk = Walk(subject).take(3)
     state = copy.deepcopy(walk.optimizer.state_dict())
@@ -272,7 +273,7 @@ def old_checkpoint(subject: Subject, name: str) -> None:
         twin.take(2)
     except Exception as error:
         require(
-            name in str(error),
+            names_it(str(error), name),
             f"a checkpoint without {name!r} is refused with {type(error).__name__}: {error}; expected its name",
         )
         return
