@@ -18,6 +18,8 @@ from pytest_optbench.words.errors import OptbenchError, inert, nearest
 from pytest_optbench.words.stored import Stored, read_stored
 
 _LAST_LINES = 3
+_NOTHING_COLLECTED = 5
+"""pytest's exit status where there is none of what was to be run."""
 _DROPPED_WITH_VALUE = (
     "--optbench-base",
     "--optbench-baseline",
@@ -51,22 +53,22 @@ class BaseRun:
     def measure(self, suite: Suite, csv: Path) -> Stored:
         """Run the suite at the commit, save its results to `csv`, and read them.
 
-        A project that benchmarked nothing at that commit gives an empty baseline. Raises OptbenchError where there is
-        no git, no repository or no such commit, and where the run measured nothing.
+        A project that has nothing of what is to be run at that commit gives an empty baseline. Raises OptbenchError
+        where there is no git, no repository or no such commit, and where the run measured nothing.
         """
         top = Path(self._git("rev-parse", "--show-toplevel", wrong="{root} is in no git repository")).resolve()
         sha = self._commit()
         label = f"{self.ref} ({sha[:9]})"
         with self._worktree(sha) as tree:
             there = {name: tree / folder.resolve().relative_to(top) for name, folder in self._folders(top)}
-            if not _benchmarks(there.values()):
+            if not (suite.settings.optimizer or _benchmarks(tree, there.values())):
                 return Stored(label, ())
             sys.stderr.write(f"optbench: running the suite at {label} first\n")
             sys.stderr.flush()
             command = [sys.executable, "-m", "pytest", *self._moved(top, tree), *self._own(top, csv)]
             done = subprocess.run(
                 command,
-                cwd=there["start"],
+                cwd=next((folder for folder in (there["start"], there["root"]) if folder.is_dir()), tree),
                 env=_environment(_import_folders(suite, self.root, top), top, tree),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -74,7 +76,7 @@ class BaseRun:
                 check=False,
             )
         stored = read_stored(csv, label=label) if csv.exists() else None
-        if stored is None or not stored.rows:
+        if stored is None or not (stored.rows or done.returncode == _NOTHING_COLLECTED):
             raise OptbenchError(f"--optbench-base: the run at {label} measured nothing: {_reason(done)}")
         return stored
 
@@ -93,7 +95,7 @@ class BaseRun:
         """What git says; OptbenchError with the sentence where it fails."""
         try:
             done = subprocess.run(
-                ["git", "-C", str(self.root), *arguments],
+                ["git", "-C", str(self.root), "-c", "core.hooksPath=/dev/null", *arguments],
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -148,10 +150,11 @@ class BaseRun:
         ]
 
 
-def _benchmarks(folders: Iterable[Path]) -> bool:
-    """Is there anything to benchmark in a checkout: a table, or a marked test, or what the command line names?"""
-    existing = [folder for folder in folders if folder.is_dir()]
-    return bool(existing) and find_table(existing) is not None
+def _benchmarks(tree: Path, folders: Iterable[Path]) -> bool:
+    """Is there anything to benchmark in a checkout: a table, or a marked test?"""
+    if find_table([folder for folder in folders if folder.is_dir()]) is not None:
+        return True
+    return any("mark.optbench" in path.read_text("utf-8", errors="replace") for path in tree.rglob("*.py"))
 
 
 def _import_folders(suite: Suite, root: Path, top: Path) -> list[Path]:
@@ -169,7 +172,8 @@ def _import_folders(suite: Suite, root: Path, top: Path) -> list[Path]:
 def _environment(folders: Sequence[Path], top: Path, tree: Path) -> dict[str, str]:
     """The variables of the run: its own folders are looked into before whatever an installation points to."""
     moved = [str(tree / folder.relative_to(top)) for folder in folders]
-    kept = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    given = [Path(one) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    kept = [str(one) for one in given if one.resolve() not in folders]
     dropped = ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "GITHUB_ACTIONS")
     variables = {name: value for name, value in os.environ.items() if name not in dropped}
     return {**variables, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*moved, *kept]))}

@@ -280,9 +280,10 @@ def _baseline(
 ) -> tuple[Stored | None, list[str]]:
     """What is compared with, and what is to be said of it."""
     if settings.base:
-        for name in ("compare", "save"):
+        for name in ("compare", "save", "save_new"):
             if settings.given(name):
-                raise OptbenchError(f"--optbench-base and --optbench-{name} exclude each other; give one of them")
+                flag = settings.sources[name]
+                raise OptbenchError(f"--optbench-base and {flag} exclude each other; give one of them")
         return _base(config, settings, suite)
     name = "compare" if settings.compare else "baseline"
     path = _path_of(name, config, settings, table)

@@ -33,7 +33,13 @@ def edited(project: Project, edit: Edit) -> Project:
 
 def descent(lr: float) -> str:
     """A source for `acme.Descent` that has another default learning rate: the same recipe, another optimizer."""
-    return f"import torch\n\nclass Descent(torch.optim.SGD):\n    def __init__(self, params, lr={lr}):\n        super().__init__(params, lr=lr)\n"
+    return f"""
+        import torch
+
+        class Descent(torch.optim.SGD):
+            def __init__(self, params, lr={lr}):
+                super().__init__(params, lr=lr)
+    """
 
 
 def failure(text: str) -> str:
@@ -288,6 +294,11 @@ def test_a_baseline_that_is_no_good_is_a_sentence(
     error = saved.bench(*workers).error
     assert sentence in error
     assert len(error) < 300
+
+
+def test_a_baseline_of_bytes_is_refused(saved: Project) -> None:
+    (saved.folder / "base.csv").write_bytes(b"\xff\xfe\x00")
+    assert "base.csv: cannot read the baseline" in saved.bench().error
 
 
 def test_names_of_a_hostile_baseline_do_no_harm(saved: Project) -> None:
