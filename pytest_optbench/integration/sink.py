@@ -18,17 +18,22 @@ from pytest_optbench.integration.provenance import git_sha
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
 from pytest_optbench.report.annotations import Failure, error_commands
+from pytest_optbench.report.baseline import Fingerprinted, Saved, fingerprint_lines, saved_lines
 from pytest_optbench.report.benchmark_list import to_benchmark_list
 from pytest_optbench.report.contract import contract_lines
 from pytest_optbench.report.terminal import Inapplicable, summary_lines
+from pytest_optbench.words import baseline
+from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.finding import Finding, FindingKey
 from pytest_optbench.words.run import Run
+from pytest_optbench.words.stored import Place, save
 from pytest_optbench.words.table import case_rows, run_key, to_csv, write_atomically
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 Key = tuple[str, str, int]
+_BROKEN = ("crashed", "timeout")
 _NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 
 
@@ -43,6 +48,9 @@ class Sink:
         self.planned_findings: dict[str, dict[str, Any]] = {}
         self.places: dict[str, tuple[str, int, str]] = {}
         self.failures: dict[str, Failure] = {}
+        self.fingerprints: dict[Place, Fingerprinted] = {}
+        self.gone: set[Place] = set()
+        self.saved: Saved | None = None
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.error = ""
         self._started = time.monotonic()
@@ -73,6 +81,10 @@ class Sink:
             self._take(rows)
         self._take_findings(report)
         self._take_failure(report)
+        for text, sentence in getattr(report, "optbench_fingerprints", ()):
+            (row,) = baseline.from_csv(text, where=report.nodeid)
+            self.fingerprints[row.place] = Fingerprinted(row, sentence)
+        self.gone.update(tuple(place) for place in getattr(report, "optbench_gone", ()))
 
     def _take_failure(self, report: pytest.TestReport) -> None:
         if hasattr(report, "optbench_place"):
@@ -118,6 +130,40 @@ class Sink:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         self._write_list(session)
+        self._write_csv(session)
+        store = self.session.store
+        if store is None or _dry(session.config):
+            return
+        if session.exitstatus in _NOTHING_RAN:
+            self.saved = Saved(_shown(store, session.config), error="the session did not get to its end")
+        else:
+            self.saved = self._save(store, _shown(store, session.config))
+        if session.exitstatus == pytest.ExitCode.OK and not self.saved.complete:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _save(self, store: Path, shown: str) -> Saved:
+        own = [row for row in self.all_rows() if not row.trial and "/" not in row.recipe]
+        broken = {(row.recipe, row.task, row.task_version): row.outcome for row in own if row.outcome in _BROKEN}
+        try:
+            cases = [row for row in baseline.from_runs(own) if row.key not in broken]
+            rows = save(
+                store,
+                [*cases, *(one.row for one in self.fingerprints.values())],
+                only_new=self.session.settings.save_new,
+                gone=self.gone,
+            )
+        except (OptbenchError, OSError) as error:
+            return Saved(shown, error=str(error))
+        return Saved(
+            shown,
+            rows=tuple(rows),
+            removed=0 if self.session.settings.save_new else len(self.gone),
+            refused=tuple(f"{outcome}: {recipe} on {task}" for (recipe, task, _), outcome in sorted(broken.items())),
+            broken=sum(one.outcome not in ("passed", "xfailed") for one in self.findings.values()),
+            named=bool(self.session.settings.baseline),
+        )
+
+    def _write_csv(self, session: pytest.Session) -> None:
         if self.journal is None:
             return
         # A session that measured nothing has nothing to replace an earlier CSV with.
@@ -155,13 +201,23 @@ class Sink:
         self._annotate(terminalreporter, config)
         if self.error:
             terminalreporter.write_line(self.error, red=True)
-        if not self.rows and not self.findings:
+        if not self.rows and not self.findings and not self.fingerprints and self.saved is None:
             return
         terminalreporter.section("optbench")
         for line in contract_lines(self._findings_in_order(), width=terminalreporter._tw.fullwidth):
             terminalreporter.write_line(line.text, **line.markup)
-        if not self.rows:
-            return
+        label = self.session.baseline.label if self.session.baseline else ""
+        for line in fingerprint_lines(
+            list(self.fingerprints.values()), label=label, width=terminalreporter._tw.fullwidth
+        ):
+            terminalreporter.write_line(line.text, **line.markup)
+        if self.rows:
+            self._write_cases(terminalreporter)
+        if self.saved is not None:
+            for line in saved_lines(self.saved, width=terminalreporter._tw.fullwidth):
+                terminalreporter.write_line(line.text, **line.markup)
+
+    def _write_cases(self, terminalreporter: TerminalReporter) -> None:
         inapplicable = [
             Inapplicable(entry.recipe.name, task, reason)
             for entry in self.session.suite.entries.values()
@@ -174,6 +230,9 @@ class Sink:
             pars={key: threshold_of(tasks[key]).par for key in measured},
             tags={key: tasks[key].tags | {tasks[key].tier} for key in measured},
             inapplicable=inapplicable,
+            before={row.key: row.median_steps for row in self.session.baseline.cases.values()}
+            if self.session.baseline
+            else None,
             width=terminalreporter._tw.fullwidth,
             csv=self.session.settings.csv,
             command=self.session.command,
@@ -225,6 +284,12 @@ def _run_of(line: str) -> Run | None:
     except (ValueError, TypeError):
         return None
     return run if [type(key) for key in run_key(run)] == [str, str, int, int, str, int] else None
+
+
+def _shown(path: Path, config: pytest.Config) -> str:
+    """The path as one would write it: relative to where one stands, if it lies below."""
+    folder = config.invocation_params.dir
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
 def _dry(config: pytest.Config) -> bool:

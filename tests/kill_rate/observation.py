@@ -561,8 +561,8 @@ def _same_tensor(a: Tensor, b: Tensor) -> Equality:
     finite = x.isfinite()
     if not torch.equal(finite, y.isfinite()):
         return "different"
-    # Lower precisions round the same difference to 1 unit in the last place, let it grow along the trajectory, and leave
-    # nothing else where terms of order 1 cancel.
+    # Lower precisions round the same difference to 1 unit in the last place, let it grow along the trajectory, and
+    # leave nothing else where terms of order 1 cancel.
     rtol, atol = {torch.float64: (ROUNDING, 0.0), torch.float32: (1e-4, 0.0)}.get(a.dtype, (0.1, 0.01))
     x, y = x[finite], y[finite]
     if not x.numel():
