@@ -539,7 +539,7 @@ def _same(a: Any, b: Any) -> Equality:
     if isinstance(a, float):
         return _same_tensor(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
     if isinstance(a, Mapping):
-        return _worst([_same(a[key], b[key]) for key in a]) if list(a) == list(b) else "different"
+        return _worst([_same(a[key], b[key]) for key in a]) if set(a) == set(b) else "different"
     if isinstance(a, (list, tuple)):
         return _worst([_same(x, y) for x, y in zip(a, b, strict=True)]) if len(a) == len(b) else "different"
     return "identical" if a == b else "different"
@@ -561,8 +561,8 @@ def _same_tensor(a: Tensor, b: Tensor) -> Equality:
     finite = x.isfinite()
     if not torch.equal(finite, y.isfinite()):
         return "different"
-    # Lower precisions round the same difference to 1 unit in the last place, let it grow along the trajectory, and leave
-    # nothing else where terms of order 1 cancel.
+    # Lower precisions round the same difference to 1 unit in the last place, let it grow along the trajectory, and
+    # leave nothing else where terms of order 1 cancel.
     rtol, atol = {torch.float64: (ROUNDING, 0.0), torch.float32: (1e-4, 0.0)}.get(a.dtype, (0.1, 0.01))
     x, y = x[finite], y[finite]
     if not x.numel():
