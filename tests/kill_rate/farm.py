@@ -20,6 +20,8 @@ class Lost:
     """What is had in place of a result."""
 
     reason: str
+    raised: bool = False
+    """Did the function raise, which is not the item's fault?"""
 
 
 def farmed(
@@ -61,6 +63,6 @@ def _child(work: Callable[[Item], Result], item: Item, sender: Connection) -> No
     try:
         result: Result | Lost = work(item)
     except BaseException:
-        result = Lost(traceback.format_exc(limit=-4))
+        result = Lost(traceback.format_exc(limit=-4), raised=True)
     sender.send(result)
     sender.close()

@@ -539,7 +539,7 @@ def _same(a: Any, b: Any) -> Equality:
     if isinstance(a, float):
         return _same_tensor(torch.tensor(a, dtype=torch.float64), torch.tensor(b, dtype=torch.float64))
     if isinstance(a, Mapping):
-        return _worst([_same(a[key], b[key]) for key in a]) if list(a) == list(b) else "different"
+        return _worst([_same(a[key], b[key]) for key in a]) if set(a) == set(b) else "different"
     if isinstance(a, (list, tuple)):
         return _worst([_same(x, y) for x, y in zip(a, b, strict=True)]) if len(a) == len(b) else "different"
     return "identical" if a == b else "different"

@@ -1,6 +1,6 @@
 """The kill rate: which layer finds which mutant. Writes `results.csv` and the tables in README.md.
 
-python tests/kill_rate/run.py [--jobs N] [--only NAME] [--sample K] [--resume] [--clean]
+python tests/kill_rate/run.py [--jobs N] [--only NAME] [--sample K] [--resume | --survivors] [--clean]
 """
 
 from __future__ import annotations
@@ -88,6 +88,10 @@ def look_at(mutant: Mutant, clean: Mapping[str, Clean]) -> tuple[Comparison, lis
     return comparison, catches, time.perf_counter() - started
 
 
+def _found(row: Mapping[str, object]) -> bool:
+    return row["equality"] == "different" and any(row[layer] for layer in ("nothing", "claims", "family"))
+
+
 def row_of(mutant: Mutant, comparison: Comparison, catches: Sequence[Catch], seconds: float) -> dict[str, object]:
     found = {one.layer: one for one in catches}
     return {
@@ -109,6 +113,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="a part of a mutant's name, or an optimizer")
     parser.add_argument("--sample", type=int, default=0, help="every so many-th mutant only")
     parser.add_argument("--resume", action="store_true", help="keep the rows that results.csv has")
+    parser.add_argument(
+        "--survivors", action="store_true", help="as --resume, but what the contract missed is run anew"
+    )
     parser.add_argument("--clean", action="store_true", help="only the clean classes: are there false alarms?")
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore")
@@ -116,7 +123,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with isolated():
         mutants = all_mutants(options.only)[:: options.sample or 1]
-    names = [name for name in SPECIMENS if any(one.specimen == name for one in mutants)]
+    rows: dict[str, dict[str, object]] = {}
+    if RESULTS.exists() and (options.resume or options.survivors or options.only or options.sample):
+        with RESULTS.open(newline="", encoding="utf-8") as file:
+            rows = {str(row["mutant"]): dict(row) for row in csv.DictReader(file)}
+    kept = set(rows) if options.resume else {name for name, row in rows.items() if options.survivors and _found(row)}
+    todo = mutants if options.clean else [one for one in mutants if one.name not in kept]
+    names = [name for name in SPECIMENS if any(one.specimen == name for one in todo)]
     clean: dict[str, Clean] = {}
     for name, result in farmed(look_at_clean, names, jobs=options.jobs, seconds=SECONDS):
         if isinstance(result, Lost):
@@ -127,13 +140,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(f"    {case}: {sentence}")
     if options.clean:
         return int(any(one.alarms for one in clean.values()))
-    rows: dict[str, dict[str, object]] = {}
-    if RESULTS.exists() and (options.resume or options.only or options.sample):
-        with RESULTS.open(newline="", encoding="utf-8") as file:
-            rows = {str(row["mutant"]): dict(row) for row in csv.DictReader(file)}
-    todo = [one for one in mutants if not (options.resume and one.name in rows)]
+    if not options.only and not options.sample:
+        rows = {one.name: rows[one.name] for one in mutants if one.name in rows}
     for mutant, seen in farmed(partial(look_at, clean=clean), todo, jobs=options.jobs, seconds=SECONDS):
         if isinstance(seen, Lost):
+            if seen.raised:
+                raise SystemExit(f"{mutant.name}: {seen.reason}")
             seen = Comparison("different", "lost"), [Catch("nothing", "crash", seen.reason.strip())], SECONDS  # noqa: PLW2901
         rows[mutant.name] = row_of(mutant, *seen)
         row = rows[mutant.name]

@@ -153,7 +153,7 @@ WRITTEN: tuple[Written, ...] = (
     Written("nadam", 'state["mu_product"] = 1.0', 'state["mu_product"] = torch.ones(())', "momentum product as a tensor in float32"),
     Written("nadam", "grad = grad.add(p, alpha=weight_decay)", "grad = grad.add(p, alpha=lr * weight_decay)", "L2 scaled by lr"),
     # Adafactor
-    Written("adafactor", 'state["row_var"].lerp_(square.mean(dim=-1, keepdim=True), weight)', 'state["row_var"].lerp_(square.sum(dim=-1, keepdim=True), weight)', "row sums in place of means"),
+    Written("adafactor", 'state["col_var"].lerp_(square.mean(dim=-2, keepdim=True), weight)', 'state["col_var"].lerp_(square.sum(dim=-2, keepdim=True), weight)', "column sums in place of means"),
     Written("adafactor", 'mean = state["row_var"].mean(dim=-2, keepdim=True)', 'mean = state["row_var"].mean()', "mean over all leading dimensions"),
     Written("adafactor", 'variance = state["variance"].clone()', 'variance = state["variance"]', "second moment of vectors overwritten by the update"),
     Written("adafactor", 'p.add_(update, alpha=-alpha / max(1.0, rms / group["d"]))', "p.add_(update, alpha=-alpha)", "update is not clipped"),
