@@ -150,8 +150,9 @@ class Walk:
 
     def loss(self) -> Tensor:
         """A scalar for a closure to return: half the sum of squares of the parameters, in float64."""
-        squares = [parameter.detach().abs().to(torch.float64).square().sum() for parameter in self.parameters]
-        return 0.5 * torch.stack(squares).sum()
+        values = [parameter.detach() for parameter in self.parameters]
+        reals = [torch.view_as_real(value) if value.is_complex() else value for value in values]
+        return 0.5 * torch.stack([value.to(torch.float64).square().sum() for value in reals]).sum()
 
     def clear(self) -> None:
         for parameter in self.parameters:
