@@ -167,7 +167,7 @@ def failure(comparison: Comparison, fail_on: frozenset[str], *, full: bool) -> s
     `faster`. `fingerprint` is no matter of a case.
     """
     change, reason, before, after = comparison.change, comparison.reason, comparison.before, comparison.after
-    told = reason if reason.startswith(change) else f"{change}: {reason}"
+    told = f"{change}: {reason}"
     if after is not None and after.broken:
         return f"{after.broken} of {after.seeds} seeds crashed or timed out"
     if "slower" in fail_on and comparison.newly_diverged and before is not None and after is not None:
