@@ -281,7 +281,8 @@ def _accept(options: argparse.Namespace) -> int:
         with _writing(options.baseline):
             write_atomically(options.baseline, to_csv(accepted.rows))
     _print(accepted.sentences)
-    changed = f"{len(accepted.sentences)} changes taken over" if accepted.sentences else "nothing differs"
+    count = len(accepted.sentences)
+    changed = f"{count} change{'' if count == 1 else 's'} taken over" if count else "nothing differs"
     sys.stdout.write(f"{options.baseline}: {changed}, {len(accepted.rows)} rows\n")
     return 0
 

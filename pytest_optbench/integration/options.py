@@ -76,6 +76,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("device", str, "cpu", "torch device to run on, such as cpu or cuda"),
     Option("timeout", float, 0.0, "seconds a case may take; 0 for no limit", metavar="SECONDS"),
     Option("csv", str, "", "write the runs table to this file", metavar="PATH"),
+    Option("markdown", str, "", "write the summary as Markdown to this file", metavar="PATH"),
     Option("baseline", str, "", "stored results to compare with", metavar="PATH"),
     Option(
         "engine",

@@ -38,6 +38,8 @@ class Session:
     notices: tuple[str, ...]
     csv: Path | None = None
     """Where the runs table goes, as an absolute path: an optimizer may change the folder."""
+    markdown: Path | None = None
+    """Where the Markdown summary goes."""
     marked: dict[str, pytest.Mark] = field(default_factory=dict)
     """The mark behind each recipe of a test, by name of the recipe."""
 
@@ -83,12 +85,14 @@ def start(config: pytest.Config) -> Session:
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
     notices = []
     csv = _path_of("csv", config, settings, table)
+    markdown = _path_of("markdown", config, settings, table)
     if not is_worker(config):
-        _check_csv(csv, settings)
+        _check_output("csv", csv, settings)
+        _check_output("markdown", markdown, settings)
         notices = list(_baseline_notices(_path_of("baseline", config, settings, table), settings))
     if anchor is not None:
         _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
-    return Session(settings, suite, anchor, tuple(notices), csv)
+    return Session(settings, suite, anchor, tuple(notices), csv, markdown)
 
 
 def _path_of(name: str, config: pytest.Config, settings: Settings, table: Table | None) -> Path | None:
@@ -211,8 +215,9 @@ def _module_name(path: Path, root: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _check_csv(path: Path | None, settings: Settings) -> None:
-    where, text = settings.sources["csv"], settings.csv
+def _check_output(name: str, path: Path | None, settings: Settings) -> None:
+    """Raise unless the file that a setting names can be written."""
+    where, text = settings.sources[name], getattr(settings, name)
     if path is None:
         return
     if path.is_dir():

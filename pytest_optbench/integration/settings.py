@@ -28,6 +28,7 @@ class Settings:
     device: str
     timeout: float
     csv: str
+    markdown: str
     baseline: str
     engine: str
     tune: str

@@ -17,8 +17,10 @@ from pytest_optbench.integration.provenance import git_sha
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
 from pytest_optbench.report.contract import contract_lines
+from pytest_optbench.report.markdown import markdown
 from pytest_optbench.report.terminal import Inapplicable, summary_lines
 from pytest_optbench.words.finding import Finding, FindingKey
+from pytest_optbench.words.review import Review, review_session
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.table import case_rows, run_key, to_csv, write_atomically
 
@@ -38,8 +40,9 @@ class Sink:
         self.planned: dict[str, list[Run]] = {}
         self.findings: dict[FindingKey, Finding] = {}
         self.planned_findings: dict[str, dict[str, Any]] = {}
+        self.markdown = session.markdown if not _dry(config) else None
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
-        self.error = ""
+        self.errors: list[str] = []
         self._started = time.monotonic()
         self._stamp = {
             "git_sha": git_sha(config.rootpath),
@@ -99,6 +102,11 @@ class Sink:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.markdown is not None and session.exitstatus not in _NOTHING_RAN:
+            try:
+                write_atomically(self.markdown, markdown(self.review(failed=session.exitstatus != pytest.ExitCode.OK)))
+            except OSError as error:
+                self._fail(session, f"optbench: cannot write {self.markdown} ({error})")
         if self.journal is None:
             return
         # A session that measured nothing has nothing to replace an earlier CSV with.
@@ -107,17 +115,25 @@ class Sink:
             try:
                 write_atomically(self.journal.target, to_csv(self.all_rows()))
             except OSError as error:
-                self.error = (
-                    f"optbench: cannot write {self.journal.target} ({error}); the rows are in {self.journal.path}"
+                self._fail(
+                    session,
+                    f"optbench: cannot write {self.journal.target} ({error}); the rows are in {self.journal.path}",
                 )
-                if session.exitstatus == pytest.ExitCode.OK:
-                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
             else:
                 self.journal.close()
 
+    def _fail(self, session: pytest.Session, error: str) -> None:
+        self.errors.append(error)
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def review(self, *, failed: bool) -> Review:
+        """What was measured, as a whole, in a session that failed or did not."""
+        return review_session(self.all_rows(), findings=self._findings_in_order(), others_failed=failed)
+
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
-        if self.error:
-            terminalreporter.write_line(self.error, red=True)
+        for error in self.errors:
+            terminalreporter.write_line(error, red=True)
         if not self.rows and not self.findings:
             return
         terminalreporter.section("optbench")

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import get_args
 
-from pytest_optbench.words.baseline import BaselineRow
+from pytest_optbench.words.baseline import BaselineRow, Key, from_runs
 from pytest_optbench.words.comparison import Change as Word
-from pytest_optbench.words.comparison import Comparison, compare_tables, failure
+from pytest_optbench.words.comparison import Comparison, compare, compare_tables, failure
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.finding import Finding
 from pytest_optbench.words.fingerprint import Change, changes
-from pytest_optbench.words.gate import Gate
+from pytest_optbench.words.gate import DEFAULT_FAIL_ON, FAIL_ON, Gate
 from pytest_optbench.words.results import Results
+from pytest_optbench.words.run import Run
+from pytest_optbench.words.table import case_rows
 
 WORDS: tuple[Word, ...] = get_args(Word)
 _SEVERITY: tuple[Word, ...] = ("slower", "incomparable", "gone", "faster", "changed", "new", "unchanged")
+Place = tuple[str, str, int, str]
 BROKEN = ("failed", "xpassed", "timeout", "crashed")
 """The outcomes of a check that fail."""
 
@@ -44,6 +47,8 @@ class Review:
     fingerprints_fail: bool = False
     fingerprints_compared: int = 0
     findings: tuple[Finding, ...] = ()
+    others_failed: bool = False
+    """Did the session fail by what is none of these: a test's own assertion, an error of collection?"""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -75,7 +80,12 @@ class Review:
 
     @property
     def passed(self) -> bool:
-        return self.measured and not (self.failed_cases or self.failed_fingerprints or self.broken)
+        return self.measured and not (self.failed or self.others_failed)
+
+    @property
+    def failed(self) -> bool:
+        """Does anything of this fail?"""
+        return bool(self.failed_cases or self.failed_fingerprints or self.broken)
 
     @property
     def environment(self) -> tuple[tuple[str, str, str], ...]:
@@ -116,6 +126,74 @@ def review(
         fingerprints_fail="fingerprint" in fail_on,
         fingerprints_compared=len(both),
     )
+
+
+def review_session(
+    runs: Iterable[Run],
+    *,
+    before: Sequence[BaselineRow] = (),
+    gone: Collection[Place] = (),
+    gates: Mapping[str, Gate] | None = None,
+    fail_on: frozenset[str] = DEFAULT_FAIL_ON,
+    findings: Sequence[Finding] = (),
+    fingerprints: Sequence[Change] = (),
+    fingerprints_compared: int = 0,
+    others_failed: bool = False,
+) -> Review:
+    """Review what a session measured, whose items have ruled already.
+
+    The columns `verdict` and `change` of the runs are taken at their word, so that the summary never contradicts the
+    outcome of a test; the figures are made anew. `before` is the baseline, `gone` the places in it that are known to be
+    gone.
+    """
+    groups = {key: group for key, group in case_rows(runs).items() if "/" not in key[0]}
+    old = {row.key: row for row in before if row.kind == "case"}
+    cases = []
+    for key, group in groups.items():
+        (after,) = from_runs(group)
+        comparison = _compared(_stored(key, old), after, (gates or {}).get(key[0], Gate()), group[0].change)
+        cases.append(ReviewedCase(comparison=comparison, failure=_ruled(comparison, group[0].verdict)))
+    for row in before:
+        if row.kind == "case" and row.place in gone:
+            comparison = compare(row, None, Gate())
+            cases.append(ReviewedCase(comparison=comparison, failure=failure(comparison, fail_on, full=True) or ""))
+    return Review(
+        cases=tuple(sorted(cases, key=lambda case: case.rank)),
+        fingerprints=tuple(fingerprints),
+        fingerprints_fail="fingerprint" in fail_on,
+        fingerprints_compared=fingerprints_compared,
+        findings=tuple(findings),
+        others_failed=others_failed,
+    )
+
+
+def _stored(key: Key, rows: Mapping[Key, BaselineRow]) -> BaselineRow | None:
+    """The row of a case, else that of the latest other version of its task."""
+    return rows.get(key) or max((row for row in rows.values() if row.key[:2] == key[:2]), default=None, key=_version)
+
+
+def _version(row: BaselineRow) -> int:
+    return row.task_version
+
+
+def _compared(before: BaselineRow | None, after: BaselineRow, gate: Gate, word: str) -> Comparison:
+    """The comparison under the word that the session found; what cannot be compared keeps the sentence why."""
+    try:
+        found = compare(before, after, gate)
+    except OptbenchError as error:
+        found = replace(compare(None, after, gate), reason=str(error))
+    return replace(found, change=next((one for one in WORDS if one == word), found.change))
+
+
+def _ruled(comparison: Comparison, verdict: str) -> str:
+    """Why a case failed that is known to have failed; empty where it did not."""
+    if verdict != "failed":
+        return ""
+    after = comparison.after
+    told = failure(comparison, frozenset(FAIL_ON), full=True)
+    if told is None and after is not None and after.solved:
+        return "reaches the target, and fails: declared as an expected failure, or by an assertion of its test"
+    return told or comparison.reason
 
 
 def _configuration(row: BaselineRow) -> tuple[str, str]:

@@ -11,9 +11,7 @@ from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.results import merged, numbered_runs, parse_results, read_numbered_runs
 from pytest_optbench.words.run import Run
 
-RUN = Run(
-    recipe="Acme", task="bowl", seed=0, budget=90, target=0.1, outcome="reached", steps_to_target=10, best=0.05, step_ms=1.0
-)  # fmt: skip
+RUN = Run(recipe="Acme", task="bowl", budget=90, target=0.1, outcome="reached", steps_to_target=10, best=0.05)
 SEEDS = [replace(RUN, seed=seed) for seed in range(3)]
 
 
