@@ -271,14 +271,15 @@ def _show(options: argparse.Namespace) -> int:
 def _accept(options: argparse.Namespace) -> int:
     from pytest_optbench.words.acceptance import accept  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.baseline import read_baseline, to_csv  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.lock import exclusive  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.results import read_results  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.table import write_atomically  # noqa: PLC0415 - with the other lazy ones
 
     found = read_results(options.results)
-    stored = read_baseline(options.baseline) if options.baseline.exists() else []
-    accepted = accept(stored, found.rows, remove_gone=options.remove_gone)
-    if accepted.sentences:
-        with _writing(options.baseline):
+    with _writing(options.baseline), exclusive(options.baseline):
+        stored = read_baseline(options.baseline) if options.baseline.exists() else []
+        accepted = accept(stored, found.rows, remove_gone=options.remove_gone)
+        if accepted.sentences:
             write_atomically(options.baseline, to_csv(accepted.rows))
     _print(accepted.sentences)
     count = len(accepted.sentences)

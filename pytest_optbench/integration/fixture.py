@@ -10,12 +10,7 @@ import pytest
 
 from pytest_optbench.integration.execution import (
     CASE,
-    MISSES,
-    CaseFailed,
-    ExpectedFailurePassed,
-    assert_passed,
     execute,
-    expected_failure,
 )
 from pytest_optbench.integration.inspection import perform_all
 from pytest_optbench.integration.session import SESSION, Session
@@ -25,6 +20,7 @@ from pytest_optbench.machine.recipe import Recipe
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.declaration import OptimizerDeclaration
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.ruling import Ruling
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import SignTest, sign_test
 from pytest_optbench.words.verdict import Verdict
@@ -67,6 +63,7 @@ class Benchmark:
         self._item = item
         self._session = session
         self._own: CaseResult | None = None
+        self._ruling: Ruling | None = None
         self._others: dict[str, tuple[object, CaseResult]] = {}
 
     @property
@@ -81,15 +78,11 @@ class Benchmark:
         """Fail the test, with the same sentence as the standard suite, unless the case passes."""
         __tracebackhide__ = True
         result = self.run()
-        sentence = ""
-        try:
-            assert_passed(self.case, result.rows, result.verdict)
-        except (CaseFailed, ExpectedFailurePassed) as failure:
-            sentence = str(failure)
-        if sentence and expected_failure(self.case) and result.verdict.word in MISSES:
-            pytest.xfail(expected_failure(self.case))
-        if sentence:
-            pytest.fail(sentence, pytrace=False)
+        assert self._ruling is not None
+        if self._ruling.word == "xfailed":
+            pytest.xfail(self._ruling.excuse)
+        if self._ruling.word == "failed":
+            pytest.fail(self._ruling.sentence, pytrace=False)
         return result
 
     def check_contract(self) -> None:
@@ -151,7 +144,9 @@ class Benchmark:
 
     def _execute(self, case: Case) -> CaseResult:
         __tracebackhide__ = True
-        rows, verdict = execute(case, self._item)
+        rows, verdict, ruling = execute(case, self._item)
+        if case is self.case:
+            self._ruling = ruling
         return CaseResult(tuple(rows), verdict)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from pathlib import Path
@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
+from pytest_optbench.integration.comparing import expected_miss
 from pytest_optbench.integration.execution import (
     CASE,
-    MISSES,
     ROWS,
     CaseFailed,
-    ExpectedFailurePassed,
+    CaseMissed,
     assert_passed,
     execute,
     expected_failure,
     plain,
 )
+from pytest_optbench.integration.fingerprints import FINGERPRINTS, compare_fingerprint, fingerprints_to_make
+from pytest_optbench.integration.gone import GONE, fail_for_gone, gone_cases, gone_recipes
 from pytest_optbench.integration.inspection import (
     FINDINGS,
     CheckTimedOut,
@@ -35,16 +37,22 @@ from pytest_optbench.integration.suite import Entry
 from pytest_optbench.integration.tracebacks import user_traceback
 from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.plan import CheckCase
+from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.engine.case import Case, blank_row
+from pytest_optbench.words.baseline import BaselineRow
+from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.run import Run
 
 
 class OptbenchFile(pytest.File):
     """The file that holds the table, or the ini file for recipes of the command line."""
 
-    def collect(self) -> Iterator[pytest.Collector]:
-        for entry in self.config.stash[SESSION].suite.entries.values():
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        session = self.config.stash[SESSION]
+        for entry in session.suite.entries.values():
             yield RecipeNode.from_parent(self, name=entry.recipe.name, entry=entry)
+        if gone := gone_recipes(session, self.config.rootpath):
+            yield GoneItem.from_parent(self, name="gone", gone=gone)
 
 
 def anchor_node(parent: pytest.Collector, path: Path, *, bare: bool) -> pytest.Collector:
@@ -64,6 +72,8 @@ class RecipeNode(pytest.Collector):
     def collect(self) -> Iterator[pytest.Collector]:
         if self.entry.contract:
             yield ContractNode.from_parent(self, name="contract", entry=self.entry)
+        if prints := fingerprints_to_make(self.config.stash[SESSION], self.entry):
+            yield FingerprintNode.from_parent(self, name="fingerprint", subjects=prints)
         if self.entry.cases:
             yield TasksNode.from_parent(self, name="tasks", entry=self.entry)
 
@@ -78,6 +88,57 @@ class TasksNode(pytest.Collector):
     def collect(self) -> Iterator[pytest.Item]:
         for case in self.entry.cases:
             yield CaseItem.from_parent(self, name=case.task.name, case=case)
+        if gone := gone_cases(self.config.stash[SESSION], self.entry):
+            yield GoneItem.from_parent(self, name="gone", gone=gone)
+
+
+class FingerprintNode(pytest.Collector):
+    """The fingerprints of one recipe: one for each configuration."""
+
+    def __init__(self, *, subjects: Sequence[Subject], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.subjects = subjects
+
+    def collect(self) -> Iterator[pytest.Item]:
+        for subject in self.subjects:
+            yield FingerprintItem.from_parent(self, name=subject.configuration, subject=subject)
+
+
+class FingerprintItem(pytest.Item):
+    """The fingerprint of one configuration beside the stored one."""
+
+    def __init__(self, *, subject: Subject, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.subject = subject
+        self.add_marker("optbench_fingerprint")
+
+    def runtest(self) -> None:
+        compare_fingerprint(self.subject, self)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        return _told(excinfo, self.config)
+
+    def reportinfo(self) -> tuple[str, int, str]:
+        path, line = self.subject.recipe.source()
+        return path or str(self.path), line, f"{self.subject.recipe.name} fingerprint of {self.subject.configuration}"
+
+
+class GoneItem(pytest.Item):
+    """What the baseline has and the project does not declare any more. It depends on no run."""
+
+    def __init__(self, *, gone: Sequence[BaselineRow], **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.gone = gone
+        self.add_marker("optbench_tasks")
+
+    def runtest(self) -> None:
+        fail_for_gone(self.gone, self)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        return _told(excinfo, self.config)
+
+    def reportinfo(self) -> tuple[str, None, str]:
+        return str(self.path), None, "gone from the baseline"
 
 
 class ContractNode(pytest.Collector):
@@ -159,30 +220,34 @@ class CaseItem(pytest.Item):
         self.stash[CASE] = case
         self.add_marker("optbench_tasks")
         self.add_marker(f"optbench_{case.task.tier}")
-        if expected_failure(case):
-            self.add_marker(pytest.mark.xfail(reason=expected_failure(case), raises=CaseMissed, strict=False))
+        reason = expected_failure(case) or expected_miss(self.config.stash[SESSION], case)
+        if reason:
+            self.add_marker(pytest.mark.xfail(reason=reason, raises=CaseMissed, strict=False))
 
     def runtest(self) -> None:
-        rows, verdict = execute(self.case, self)
-        try:
-            assert_passed(self.case, rows, verdict)
-        except CaseFailed as failure:
-            if verdict.word in MISSES:
-                raise CaseMissed(str(failure)) from None
-            raise
+        _, _, ruling = execute(self.case, self)
+        if ruling.excuse and not self.get_closest_marker("xfail"):
+            self.add_marker(pytest.mark.xfail(reason=ruling.excuse, raises=CaseMissed, strict=False))
+        assert_passed(ruling)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        if isinstance(excinfo.value, (CaseFailed, ExpectedFailurePassed)):
-            return str(excinfo.value)
-        return user_traceback(excinfo, self.config.getoption("tbstyle"))
+        return _told(excinfo, self.config)
 
     def reportinfo(self) -> tuple[str, int, str]:
         path, line = self.case.recipe.source()
         return path or str(self.path), line, f"{self.case.recipe.name} on {self.case.task.name}"
 
 
-class CaseMissed(CaseFailed):
-    """The case failed because seeds missed the target or diverged: what an expected failure may cover."""
+def _told(excinfo: pytest.ExceptionInfo[BaseException], config: pytest.Config) -> Any:
+    """The sentence of a failure of ours, else the user's frames."""
+    if isinstance(excinfo.value, (CaseFailed, OptbenchError)):
+        return str(excinfo.value)
+    return user_traceback(excinfo, config.getoption("tbstyle"))
+
+
+def deselected_recipes(items: Iterable[pytest.Item]) -> set[str]:
+    """The recipes of which a case is among the items."""
+    return {item.case.recipe.name for item in items if isinstance(item, CaseItem)}
 
 
 def attach(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
@@ -198,6 +263,9 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> pytest.TestReport:
         item.stash.setdefault(FINDINGS, []).clear()
         if isinstance(item, CheckItem):
             report.optbench_planned_finding = asdict(planned(item.case))  # type: ignore[attr-defined]
+    if report.when == "call":
+        report.optbench_fingerprints = item.stash.get(FINGERPRINTS, [])  # type: ignore[attr-defined]
+        report.optbench_gone = item.stash.get(GONE, [])  # type: ignore[attr-defined]
     if report.when == "call" and item.stash[FINDINGS]:
         report.optbench_findings = plain_findings(item, report)  # type: ignore[attr-defined]
     if report.when == "call":

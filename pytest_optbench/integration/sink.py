@@ -16,18 +16,25 @@ from pytest_optbench.integration.inspection import planned
 from pytest_optbench.integration.provenance import git_sha
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
+from pytest_optbench.report.baseline import Fingerprinted, Saved, fingerprint_lines, saved_lines
 from pytest_optbench.report.contract import contract_lines
 from pytest_optbench.report.markdown import markdown
 from pytest_optbench.report.terminal import Inapplicable, summary_lines
+from pytest_optbench.words import baseline
+from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.finding import Finding, FindingKey
+from pytest_optbench.words.fingerprint import changes
+from pytest_optbench.words.results import storable
 from pytest_optbench.words.review import Review, review_session
 from pytest_optbench.words.run import Run
+from pytest_optbench.words.stored import Place, save
 from pytest_optbench.words.table import case_rows, run_key, to_csv, write_atomically
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
 Key = tuple[str, str, int]
+_BROKEN = ("crashed", "timeout")
 _NOTHING_RAN = (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR)
 
 
@@ -41,6 +48,9 @@ class Sink:
         self.findings: dict[FindingKey, Finding] = {}
         self.planned_findings: dict[str, dict[str, Any]] = {}
         self.markdown = session.markdown if not _dry(config) else None
+        self.fingerprints: dict[Place, Fingerprinted] = {}
+        self.gone: set[Place] = set()
+        self.saved: Saved | None = None
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.errors: list[str] = []
         self._started = time.monotonic()
@@ -70,6 +80,10 @@ class Sink:
         if rows:
             self._take(rows)
         self._take_findings(report)
+        for text, sentence in getattr(report, "optbench_fingerprints", ()):
+            (row,) = baseline.from_csv(text, where=report.nodeid)
+            self.fingerprints[row.place] = Fingerprinted(row, sentence)
+        self.gone.update(tuple(place) for place in getattr(report, "optbench_gone", ()))
 
     def _take_findings(self, report: pytest.TestReport) -> None:
         found = getattr(report, "optbench_findings", None) or []
@@ -102,11 +116,41 @@ class Sink:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._write_csv(session)
+        store = self.session.store
+        if store is not None and not _dry(session.config):
+            if session.exitstatus in _NOTHING_RAN:
+                self.saved = Saved(_shown(store, session.config), error="the session did not get to its end")
+            else:
+                self.saved = self._save(store, _shown(store, session.config))
+            if session.exitstatus == pytest.ExitCode.OK and not self.saved.complete:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.markdown is not None and session.exitstatus not in _NOTHING_RAN:
-            try:
-                write_atomically(self.markdown, markdown(self.review(failed=session.exitstatus != pytest.ExitCode.OK)))
-            except OSError as error:
-                self._fail(session, f"optbench: cannot write {self.markdown} ({error})")
+            self._write_markdown(self.markdown, session)
+
+    def _save(self, store: Path, shown: str) -> Saved:
+        own = storable(self.all_rows())
+        broken = {(row.recipe, row.task, row.task_version): row.outcome for row in own if row.outcome in _BROKEN}
+        try:
+            cases = [row for row in baseline.from_runs(own) if row.key not in broken]
+            rows = save(
+                store,
+                [*cases, *(one.row for one in self.fingerprints.values())],
+                only_new=self.session.settings.save_new,
+                gone=self.gone,
+            )
+        except (OptbenchError, OSError) as error:
+            return Saved(shown, error=str(error))
+        return Saved(
+            shown,
+            rows=tuple(rows),
+            removed=0 if self.session.settings.save_new else len(self.gone),
+            refused=tuple(f"{outcome}: {recipe} on {task}" for (recipe, task, _), outcome in sorted(broken.items())),
+            broken=sum(one.outcome not in ("passed", "xfailed") for one in self.findings.values()),
+            named=bool(self.session.settings.baseline),
+        )
+
+    def _write_csv(self, session: pytest.Session) -> None:
         if self.journal is None:
             return
         # A session that measured nothing has nothing to replace an earlier CSV with.
@@ -127,20 +171,54 @@ class Sink:
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
+    def _write_markdown(self, path: Path, session: pytest.Session) -> None:
+        text = markdown(self.review(failed=session.exitstatus != pytest.ExitCode.OK), accept=self._accept())
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            self._fail(session, f"optbench: cannot write {path} ({error})")
+
+    def _accept(self) -> str:
+        """The command that accepts what changed; empty where there is no file to change."""
+        stored = self.session.baseline is not None and not self.session.settings.base
+        return f"{self.session.command} --optbench-save" if stored else ""
+
     def review(self, *, failed: bool) -> Review:
         """What was measured, as a whole, in a session that failed or did not."""
-        return review_session(self.all_rows(), findings=self._findings_in_order(), others_failed=failed)
+        stored = self.session.baseline
+        found = [one.row for one in self.fingerprints.values() if one.sentence]
+        return review_session(
+            self.all_rows(),
+            before=stored.rows if stored else (),
+            gone=self.gone,
+            gates={name: policy.gate for name, policy in self.session.suite.policies.items()},
+            fail_on=self.session.fail_on,
+            findings=self._findings_in_order(),
+            fingerprints=changes(found, stored.rows, where=stored.label) if stored else (),
+            fingerprints_compared=len(self.fingerprints) if stored else 0,
+            others_failed=failed,
+        )
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
         for error in self.errors:
             terminalreporter.write_line(error, red=True)
-        if not self.rows and not self.findings:
+        if not self.rows and not self.findings and not self.fingerprints and self.saved is None:
             return
         terminalreporter.section("optbench")
         for line in contract_lines(self._findings_in_order(), width=terminalreporter._tw.fullwidth):
             terminalreporter.write_line(line.text, **line.markup)
-        if not self.rows:
-            return
+        label = self.session.baseline.label if self.session.baseline else ""
+        for line in fingerprint_lines(
+            list(self.fingerprints.values()), label=label, width=terminalreporter._tw.fullwidth
+        ):
+            terminalreporter.write_line(line.text, **line.markup)
+        if self.rows:
+            self._write_cases(terminalreporter)
+        if self.saved is not None:
+            for line in saved_lines(self.saved, width=terminalreporter._tw.fullwidth):
+                terminalreporter.write_line(line.text, **line.markup)
+
+    def _write_cases(self, terminalreporter: TerminalReporter) -> None:
         inapplicable = [
             Inapplicable(entry.recipe.name, task, reason)
             for entry in self.session.suite.entries.values()
@@ -153,6 +231,9 @@ class Sink:
             pars={key: threshold_of(tasks[key]).par for key in measured},
             tags={key: tasks[key].tags | {tasks[key].tier} for key in measured},
             inapplicable=inapplicable,
+            before={row.key: row.median_steps for row in self.session.baseline.cases.values()}
+            if self.session.baseline
+            else None,
             width=terminalreporter._tw.fullwidth,
             csv=self.session.settings.csv,
             command=self.session.command,
@@ -204,6 +285,12 @@ def _run_of(line: str) -> Run | None:
     except (ValueError, TypeError):
         return None
     return run if [type(key) for key in run_key(run)] == [str, str, int, int, str, int] else None
+
+
+def _shown(path: Path, config: pytest.Config) -> str:
+    """The path as one would write it: relative to where one stands, if it lies below."""
+    folder = config.invocation_params.dir
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
 
 
 def _dry(config: pytest.Config) -> bool:

@@ -32,7 +32,7 @@ def verdict(review: Review) -> str:
         moved = [f"{review.counts[word]} {word}" for word in ("faster", "changed", "slower") if review.counts[word]]
         return f"optbench passed: {', '.join([counted(len(review.cases), 'case'), *moved])}"
     if not review.failed:
-        return "optbench failed: every case passed, and other tests or the collection failed"
+        return "optbench failed: every case passed, and the session failed for another reason"
     kinds = Counter(map(_kind, review.failed_cases))
     parts = [f"{counted(count, 'case')} {kind}" for kind, count in kinds.items()]
     if review.failed_fingerprints:

@@ -11,6 +11,7 @@ from pytest_optbench.words.difference import first_difference, mismatch
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.evidence import Side
 from pytest_optbench.words.fingerprint import difference, from_json
+from pytest_optbench.words.stored import updated
 
 Slot = tuple[str, str, str, str]
 _NAMED = 3
@@ -33,23 +34,17 @@ def accept(stored: Sequence[BaselineRow], found: Sequence[BaselineRow], *, remov
     """
     _require_unbroken(found)
     old = {_slot(row): row for row in sorted(stored, key=lambda row: row.place)}  # the last version of a task stays
-    new = {_slot(row): row for row in found}
-    kept: list[BaselineRow] = []
-    sentences: list[tuple[Slot, str]] = []
-    for slot in sorted(old.keys() | new.keys()):
-        before, after = old.get(slot), new.get(slot)
-        if after is None:
-            assert before is not None
-            if remove_gone and _is_gone(before, found):
-                sentences.append((slot, f"{_name(before)}: removed"))
-            else:
-                kept += [row for row in stored if _slot(row) == slot]
-        elif before is not None and _holds(before, after):
-            kept.append(before)
-        else:
-            kept.append(after)
-            sentences.append((slot, f"{_name(after)}: {_told(before, after)}"))
-    return Acceptance(rows=tuple(kept), sentences=tuple(sentence for _, sentence in sentences))
+    slots = set(map(_slot, found))
+    taken = [row for row in found if (before := old.get(_slot(row))) is None or not _holds(before, row)]
+    gone = [row for row in stored if remove_gone and _slot(row) not in slots and _is_gone(row, found)]
+    told = [
+        *((row.place, f"{_name(row)}: {_told(old.get(_slot(row)), row)}") for row in taken),
+        *((row.place, f"{_name(row)}: removed") for row in gone),
+    ]
+    return Acceptance(
+        rows=tuple(updated(stored, taken, gone={row.place for row in gone})),
+        sentences=tuple(sentence for _, sentence in sorted(told)),
+    )
 
 
 def _slot(row: BaselineRow) -> Slot:

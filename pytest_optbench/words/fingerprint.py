@@ -102,8 +102,8 @@ def measured(values: Sequence[float]) -> Measured:
 def difference(found: Fingerprint, stored: Fingerprint) -> str:
     """Where a fingerprint first leaves the stored one, in a sentence; empty where it does not.
 
-    Two numbers agree when they differ by no more than the tensor's stored tolerance times the norm of the step, the larger one
-    of both, plus the floors.
+    Two numbers agree when they differ by no more than the tensor's stored tolerance times the norm of the step, the
+    larger one of both, plus the floors.
     """
     if found.tensors != stored.tensors:
         return f"is of tensors {', '.join(found.tensors)}; stored is one of {', '.join(stored.tensors)}"

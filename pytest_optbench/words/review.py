@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from pytest_optbench.words.baseline import BaselineRow, Key, from_runs
+from pytest_optbench.words.baseline import BaselineRow, from_runs
 from pytest_optbench.words.comparison import Change as Word
 from pytest_optbench.words.comparison import Comparison, compare, compare_tables, failure
 from pytest_optbench.words.errors import OptbenchError
@@ -16,11 +16,11 @@ from pytest_optbench.words.fingerprint import Change, changes
 from pytest_optbench.words.gate import DEFAULT_FAIL_ON, FAIL_ON, Gate
 from pytest_optbench.words.results import Results
 from pytest_optbench.words.run import Run
+from pytest_optbench.words.stored import Place, Stored
 from pytest_optbench.words.table import case_rows
 
 WORDS: tuple[Word, ...] = get_args(Word)
 _SEVERITY: tuple[Word, ...] = ("slower", "incomparable", "gone", "faster", "changed", "new", "unchanged")
-Place = tuple[str, str, int, str]
 BROKEN = ("failed", "xpassed", "timeout", "crashed")
 """The outcomes of a check that fail."""
 
@@ -147,11 +147,11 @@ def review_session(
     gone.
     """
     groups = {key: group for key, group in case_rows(runs).items() if "/" not in key[0]}
-    old = {row.key: row for row in before if row.kind == "case"}
+    stored = Stored("", tuple(before))
     cases = []
     for key, group in groups.items():
         (after,) = from_runs(group)
-        comparison = _compared(_stored(key, old), after, (gates or {}).get(key[0], Gate()), group[0].change)
+        comparison = _compared(stored.case(key), after, (gates or {}).get(key[0], Gate()), group[0].change)
         cases.append(ReviewedCase(comparison=comparison, failure=_ruled(comparison, group[0].verdict)))
     for row in before:
         if row.kind == "case" and row.place in gone:
@@ -165,15 +165,6 @@ def review_session(
         findings=tuple(findings),
         others_failed=others_failed,
     )
-
-
-def _stored(key: Key, rows: Mapping[Key, BaselineRow]) -> BaselineRow | None:
-    """The row of a case, else that of the latest other version of its task."""
-    return rows.get(key) or max((row for row in rows.values() if row.key[:2] == key[:2]), default=None, key=_version)
-
-
-def _version(row: BaselineRow) -> int:
-    return row.task_version
 
 
 def _compared(before: BaselineRow | None, after: BaselineRow, gate: Gate, word: str) -> Comparison:

@@ -53,7 +53,7 @@ def test_a_failing_assertion_of_a_test_is_no_pass(project: Project) -> None:
             """
         }
     )
-    assert summary(project).startswith("### ❌ optbench failed: every case passed, and other tests or the collection")
+    assert summary(project).startswith("### ❌ optbench failed: every case passed, and the session failed")
 
 
 def test_a_session_without_cases_measured_nothing(project: Project) -> None:
