@@ -47,7 +47,7 @@ def markdown(review: Review, *, accept: str = "", longest: int = LONGEST) -> str
     folded: tuple[tuple[str, list[str], list[str]], ...] = (
         ("More cases that moved", _header(), list(map(_row, loud[len(table) :]))),
         ("Why, and where results differ first", [], why),
-        ("Cases without a change", _header(), list(map(_row, quiet))),
+        ("The other cases", _header(), list(map(_row, quiet))),
     )
     for title, header, lines in folded:
         room = longest - sum(len(block) + 2 for block in blocks)

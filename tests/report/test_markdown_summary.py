@@ -236,7 +236,7 @@ def test_hostile_names_are_inert(name):
     blocks = {token.content.partition("\n")[0].partition(":")[0] for token in found if token.type == "html_block"}
     assert blocks <= {
         "<details><summary>Why, and where results differ first",
-        "<details><summary>Cases without a change",
+        "<details><summary>The other cases",
         "</details>",
     }
 
