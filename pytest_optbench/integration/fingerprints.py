@@ -12,8 +12,8 @@ from pytest_optbench.machine.contract.recording import recorded_row
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.baseline import BaselineRow, to_csv
+from pytest_optbench.words.errors import inert
 from pytest_optbench.words.fingerprint import TASK, VERSION, changes
-from pytest_optbench.words.ruling import inert
 
 FINGERPRINTS = pytest.StashKey[list[tuple[str, str]]]()
 """A baseline's row as CSV, and how it differs from the stored one: what may travel on a report."""

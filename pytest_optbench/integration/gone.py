@@ -13,7 +13,7 @@ from pytest_optbench.integration.session import SESSION, Session, python_files
 from pytest_optbench.integration.suite import Entry
 from pytest_optbench.machine.tasks.registry import in_tier
 from pytest_optbench.words.baseline import BaselineRow
-from pytest_optbench.words.ruling import inert
+from pytest_optbench.words.errors import inert
 from pytest_optbench.words.stored import Place
 
 GONE = pytest.StashKey[list[Place]]()

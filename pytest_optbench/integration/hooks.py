@@ -28,7 +28,7 @@ def activate(config: pytest.Config) -> None:
     config.pluginmanager.register(ActiveHooks(config.stash[SESSION]), "optbench-active")
     if not session.is_worker(config):
         config.pluginmanager.register(Sink(config, config.stash[SESSION]), "optbench-sink")
-        config.pluginmanager.register(Controller(config.stash[SESSION]), "optbench-controller")
+        config.pluginmanager.register(Controller(), "optbench-controller")
 
 
 class ActiveHooks:
@@ -70,12 +70,9 @@ class ActiveHooks:
 class Controller:
     """Only in the process that talks to the user; a worker is told what only this one knows."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         marks_module.raise_usage_error(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
-        session.tell(node.workerinput, self.session)
+        session.tell(node.workerinput, node.config)

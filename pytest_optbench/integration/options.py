@@ -140,7 +140,7 @@ OPTIONS: tuple[Option, ...] = (
         "base_of",
         str,
         "",
-        "this is the run of a base commit: leave out what cannot be loaded, and import nothing from this checkout",
+        "this is the run of a base commit: leave out what it does not have, and import nothing from this checkout",
         metavar="FOLDER",
         flag_only=True,
     ),

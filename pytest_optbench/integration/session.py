@@ -6,6 +6,8 @@ import ast
 import itertools
 import math
 import shlex
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_optbench.integration import settings as settings_module
+from pytest_optbench.integration.base import BaseRun
 from pytest_optbench.integration.settings import Settings
 from pytest_optbench.integration.suite import Suite
 from pytest_optbench.machine.engine.case import Case
@@ -30,6 +33,8 @@ OWN_ANCHOR = Path(str(resources.files("pytest_optbench.data").joinpath("optbench
 DEFAULT_STORE = "optbench-baseline.csv"
 """Where a baseline is saved to that nothing names."""
 SESSION = pytest.StashKey["Session"]()
+BASE = pytest.StashKey[tuple[str, str]]()
+"""What the commit is called that is compared with, and the file of its results; empty where it has none."""
 _SKIPPED_FOLDERS = frozenset({"build", "dist", "node_modules", "site-packages", "venv", "__pycache__"})
 
 
@@ -281,9 +286,10 @@ def _baseline(
 ) -> tuple[Stored | None, list[str]]:
     """What is compared with, and what is to be said of it."""
     if settings.base:
-        for name in ("compare", "save"):
+        for name in ("compare", "save", "save_new"):
             if settings.given(name):
-                raise OptbenchError(f"--optbench-base and --optbench-{name} exclude each other; give one of them")
+                flag = settings.sources[name]
+                raise OptbenchError(f"--optbench-base and {flag} exclude each other; give one of them")
         return _base(config, settings, suite)
     name = "compare" if settings.compare else "baseline"
     path = _path_of(name, config, settings, table)
@@ -299,7 +305,27 @@ def _baseline(
 
 
 def _base(config: pytest.Config, settings: Settings, suite: Suite) -> tuple[Stored | None, list[str]]:
-    raise OptbenchError("--optbench-base: not here yet")
+    if is_worker(config):
+        label, csv = config.workerinput["optbench_base"]  # type: ignore[attr-defined]
+        if not csv:
+            return None, []
+        return read_stored(Path(csv), label=label), []
+    if config.getoption("collectonly"):
+        return None, [f"optbench: the suite is not run at {settings.base} only to collect"]
+    folder = Path(tempfile.mkdtemp(prefix="optbench-base-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    csv = folder / "base.csv"
+    stored = BaseRun(
+        ref=settings.base,
+        root=config.rootpath,
+        start=config.invocation_params.dir,
+        arguments=[str(argument) for argument in config.invocation_params.args],
+        layers=settings.layer,
+    ).measure(suite, csv)
+    config.stash[BASE] = (stored.label, str(csv) if stored.rows else "")
+    if not stored.rows:
+        return None, [f"optbench: {stored.label} benchmarks nothing: every case is new, absolute gate"]
+    return stored, [f"optbench: compared with {stored.label}: {_counts(stored)}; {_false_alarms(suite)}"]
 
 
 def _counts(stored: Stored) -> str:
@@ -340,9 +366,10 @@ def _complete(config: pytest.Config, settings: Settings, anchor: Path | None) ->
     return not settings.chooses and not explicit
 
 
-def tell(workerinput: dict[str, Any], session: Session) -> None:
+def tell(workerinput: dict[str, Any], config: pytest.Config) -> None:
     """What a worker must know and cannot find out for itself."""
-    workerinput["optbench_complete"] = session.complete
+    workerinput["optbench_complete"] = config.stash[SESSION].complete
+    workerinput["optbench_base"] = config.stash.get(BASE, ("", ""))
 
 
 def _has_task(item: pytest.Item) -> bool:

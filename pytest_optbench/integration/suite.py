@@ -13,6 +13,7 @@ from pytest_optbench.machine.contract.plan import CheckCase, plan
 from pytest_optbench.machine.contract.recording import as_constructed, parity_covers, recorded_subjects
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.engine.case import Case
+from pytest_optbench.machine.imports import MissingError
 from pytest_optbench.machine.loading import load_recipe
 from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared
 from pytest_optbench.machine.search import Search, open_search, stand_in
@@ -57,8 +58,6 @@ class Suite:
         self._check_device()
         self.entries: dict[str, Entry] = {}
         self.policies: dict[str, Policy] = {}
-        self.left_out: dict[str, str] = {}
-        """Of the run of a base commit: why a recipe could not be loaded, by its name."""
         for declaration in declarations:
             if declaration.name in self.entries:
                 raise OptbenchError(
@@ -67,10 +66,9 @@ class Suite:
                 )
             try:
                 self.entries[declaration.name] = self._whole_entry(declaration)
-            except OptbenchError as error:
+            except MissingError:
                 if not settings.base_of:
                     raise
-                self.left_out[declaration.name] = str(error)
         if self.settings.tasks:
             # Also where no recipe is declared, so that a mistake is told before any test file is imported.
             self._matching(self.settings.tasks, self.settings.sources["tasks"])

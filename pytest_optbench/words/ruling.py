@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_optbench.words.comparison import Comparison, failure
+from pytest_optbench.words.errors import inert
 from pytest_optbench.words.evidence import Side
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.verdict import Verdict, explain
@@ -113,8 +114,3 @@ def explain_change(comparison: Comparison, told: str, runs: Sequence[Run], circu
 def _side(side: Side) -> str:
     median = f"median {side.median_steps:.0f}" if math.isfinite(side.median_steps) else "no median"
     return f"{median} ({side.reached} of {side.seeds} seeds)"
-
-
-def inert(text: str) -> str:
-    """The text on one line, without control characters: it may quote a file."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -12,7 +12,7 @@ from typing import Any
 
 from pytest_optbench.words.baseline import BaselineRow, Key, read_baseline, to_csv
 from pytest_optbench.words.difference import first_difference
-from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.errors import OptbenchError, inert
 from pytest_optbench.words.fingerprint import from_json
 from pytest_optbench.words.lock import exclusive
 from pytest_optbench.words.table import write_atomically
@@ -47,7 +47,10 @@ def read_stored(path: Path, *, label: str, strict: bool = True) -> Stored:
 
     What is to be written over need not be `strict`: readable is enough.
     """
-    stored = Stored(label, tuple(read_baseline(path)))
+    try:
+        stored = Stored(label, tuple(read_baseline(path)))
+    except OptbenchError as error:
+        raise OptbenchError(inert(str(error))) from error
     for row in stored.rows if strict else ():
         try:
             if row.kind == "fingerprint":
@@ -56,7 +59,7 @@ def read_stored(path: Path, *, label: str, strict: bool = True) -> Stored:
                 first_difference(row, row)  # looks at the curve
                 hyperparameters(row)
         except OptbenchError as error:
-            raise OptbenchError(" ".join(f"{path}: {error}".split())) from error
+            raise OptbenchError(inert(f"{path}: {error}")) from error
     return stored
 
 
