@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -112,10 +111,8 @@ def _cells(cells: Iterable[str]) -> str:
 
 
 def _fenced(command: str) -> str:
-    """A command as a block of code, which no path that is named in it can end."""
-    line = " ".join(command.split())
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", line)), default=0))
-    return f"{fence}bash\n{line}\n{fence}"
+    """A command as a block of code. On one line with our own word before it, no path can end the block."""
+    return f"```bash\n{' '.join(command.split())}\n```"
 
 
 def _folded(title: str, header: Sequence[str], lines: Sequence[str], room: int) -> list[str]:
