@@ -90,6 +90,7 @@ OPTIONS: tuple[Option, ...] = (
         "write median steps as the list that github-action-benchmark reads (customSmallerIsBetter)",
         metavar="PATH",
     ),
+    Option("markdown", str, "", "write the summary as Markdown to this file", metavar="PATH"),
     Option("baseline", str, "", "stored results to compare with", metavar="PATH"),
     Option(
         "compare",

@@ -49,6 +49,8 @@ class Session:
     """Where the runs table goes, as an absolute path: an optimizer may change the folder."""
     json: Path | None = None
     """Where the benchmark list goes."""
+    markdown: Path | None = None
+    """Where the Markdown summary goes."""
     baseline: Stored | None = None
     """What cases are compared with; None for nothing."""
     store: Path | None = None
@@ -117,7 +119,7 @@ def start(config: pytest.Config) -> Session:
     tasks = all_tasks(modules, _tasks_of_hooks(config), root=table.path.parent if table else root)
     suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
-    outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json")}
+    outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json", "markdown")}
     if not is_worker(config):
         for name, path in outputs.items():
             _check_output(path, name, settings)
@@ -133,6 +135,7 @@ def start(config: pytest.Config) -> Session:
         tuple(notices),
         csv=outputs["csv"],
         json=outputs["json"],
+        markdown=outputs["markdown"],
         baseline=baseline,
         store=store,
         held=frozenset(row.place for row in held),

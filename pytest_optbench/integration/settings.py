@@ -29,6 +29,7 @@ class Settings:
     timeout: float
     csv: str
     json: str
+    markdown: str
     baseline: str
     compare: str
     base: str

@@ -21,10 +21,14 @@ from pytest_optbench.report.annotations import Failure, error_commands
 from pytest_optbench.report.baseline import Fingerprinted, Saved, fingerprint_lines, saved_lines
 from pytest_optbench.report.benchmark_list import to_benchmark_list
 from pytest_optbench.report.contract import contract_lines
+from pytest_optbench.report.markdown import markdown
 from pytest_optbench.report.terminal import Inapplicable, summary_lines
 from pytest_optbench.words import baseline
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.finding import Finding, FindingKey
+from pytest_optbench.words.fingerprint import changes
+from pytest_optbench.words.results import storable
+from pytest_optbench.words.review import Review, review_session
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.stored import Place, save
 from pytest_optbench.words.table import case_rows, run_key, to_csv, write_atomically
@@ -48,11 +52,12 @@ class Sink:
         self.planned_findings: dict[str, dict[str, Any]] = {}
         self.places: dict[str, tuple[str, int, str]] = {}
         self.failures: dict[str, Failure] = {}
+        self.markdown = session.markdown if not _dry(config) else None
         self.fingerprints: dict[Place, Fingerprinted] = {}
         self.gone: set[Place] = set()
         self.saved: Saved | None = None
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
-        self.error = ""
+        self.errors: list[str] = []
         self._started = time.monotonic()
         self._stamp = {
             "git_sha": git_sha(config.rootpath),
@@ -132,17 +137,18 @@ class Sink:
         self._write_list(session)
         self._write_csv(session)
         store = self.session.store
-        if store is None or _dry(session.config):
-            return
-        if session.exitstatus in _NOTHING_RAN:
-            self.saved = Saved(_shown(store, session.config), error="the session did not get to its end")
-        else:
-            self.saved = self._save(store, _shown(store, session.config))
-        if session.exitstatus == pytest.ExitCode.OK and not self.saved.complete:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if store is not None and not _dry(session.config):
+            if session.exitstatus in _NOTHING_RAN:
+                self.saved = Saved(_shown(store, session.config), error="the session did not get to its end")
+            else:
+                self.saved = self._save(store, _shown(store, session.config))
+            if session.exitstatus == pytest.ExitCode.OK and not self.saved.complete:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self.markdown is not None and session.exitstatus not in _NOTHING_RAN:
+            self._write_markdown(self.markdown, session)
 
     def _save(self, store: Path, shown: str) -> Saved:
-        own = [row for row in self.all_rows() if not row.trial and "/" not in row.recipe]
+        own = storable(self.all_rows())
         broken = {(row.recipe, row.task, row.task_version): row.outcome for row in own if row.outcome in _BROKEN}
         try:
             cases = [row for row in baseline.from_runs(own) if row.key not in broken]
@@ -172,13 +178,45 @@ class Sink:
             try:
                 write_atomically(self.journal.target, to_csv(self.all_rows()))
             except OSError as error:
-                self.error = (
-                    f"optbench: cannot write {self.journal.target} ({error}); the rows are in {self.journal.path}"
+                self._fail(
+                    session,
+                    f"optbench: cannot write {self.journal.target} ({error}); the rows are in {self.journal.path}",
                 )
-                if session.exitstatus == pytest.ExitCode.OK:
-                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
             else:
                 self.journal.close()
+
+    def _fail(self, session: pytest.Session, error: str) -> None:
+        self.errors.append(error)
+        if session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _write_markdown(self, path: Path, session: pytest.Session) -> None:
+        text = markdown(self.review(failed=session.exitstatus != pytest.ExitCode.OK), accept=self._accept())
+        try:
+            write_atomically(path, text)
+        except OSError as error:
+            self._fail(session, f"optbench: cannot write {path} ({error})")
+
+    def _accept(self) -> str:
+        """The command that accepts what changed; empty where there is no file to change."""
+        stored = self.session.baseline is not None and not self.session.settings.base
+        return f"{self.session.command} --optbench-save" if stored else ""
+
+    def review(self, *, failed: bool) -> Review:
+        """What was measured, as a whole, in a session that failed or did not."""
+        stored = self.session.baseline
+        found = [one.row for one in self.fingerprints.values() if one.sentence]
+        return review_session(
+            self.all_rows(),
+            before=stored.rows if stored else (),
+            gone=self.gone,
+            gates={name: policy.gate for name, policy in self.session.suite.policies.items()},
+            fail_on=self.session.fail_on,
+            findings=self._findings_in_order(),
+            fingerprints=changes(found, stored.rows, where=stored.label) if stored else (),
+            fingerprints_compared=len(self.fingerprints) if stored else 0,
+            others_failed=failed,
+        )
 
     def _write_list(self, session: pytest.Session) -> None:
         if self.session.json is None or not self.rows:
@@ -186,9 +224,7 @@ class Sink:
         try:
             write_atomically(self.session.json, to_benchmark_list(self.all_rows()))
         except OSError as error:
-            self.error = f"optbench: cannot write {self.session.json} ({error})"
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._fail(session, f"optbench: cannot write {self.session.json} ({error})")
 
     def _annotate(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
         """On a runner of GitHub: commands that show the failures on the optimizers' own lines."""
@@ -199,8 +235,8 @@ class Sink:
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
         self._annotate(terminalreporter, config)
-        if self.error:
-            terminalreporter.write_line(self.error, red=True)
+        for error in self.errors:
+            terminalreporter.write_line(error, red=True)
         if not self.rows and not self.findings and not self.fingerprints and self.saved is None:
             return
         terminalreporter.section("optbench")
