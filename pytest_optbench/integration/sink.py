@@ -27,6 +27,7 @@ from pytest_optbench.words import baseline
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.finding import Finding, FindingKey
 from pytest_optbench.words.fingerprint import changes
+from pytest_optbench.words.gate import Gate
 from pytest_optbench.words.results import storable
 from pytest_optbench.words.review import Review, review_session
 from pytest_optbench.words.run import Run
@@ -147,8 +148,15 @@ class Sink:
         if self.markdown is not None and session.exitstatus not in _NOTHING_RAN:
             self._write_markdown(self.markdown, session)
 
+    def _decides(self, row: Run) -> bool:
+        """Is the row's case of enough seeds to be compared? Fewer are a test's own, and in no baseline."""
+        if row.recipe in self.session.suite.entries:
+            return True
+        gate = Gate(alpha=self.session.settings.alpha, tolerance=self.session.settings.tolerance)
+        return len(self.rows[row.recipe, row.task, row.task_version]) >= gate.least_seeds
+
     def _save(self, store: Path, shown: str) -> Saved:
-        own = storable(self.all_rows())
+        own = [row for row in storable(self.all_rows()) if self._decides(row)]
         broken = {(row.recipe, row.task, row.task_version): row.outcome for row in own if row.outcome in _BROKEN}
         try:
             cases = [row for row in baseline.from_runs(own) if row.key not in broken]

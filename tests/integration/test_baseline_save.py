@@ -130,6 +130,23 @@ def test_rows_of_optimizers_that_a_test_compares_with_are_not_saved(project: Pro
     assert set(stored(project, "optbench-baseline.csv")) == {("test_marked", "bowl2")}
 
 
+def test_a_test_of_few_seeds_is_for_itself(project: Project) -> None:
+    project.table("Descent", settings=SETTINGS).write(
+        {
+            "test_mark.py": """
+                import pytest
+                from acme import Descent
+
+                @pytest.mark.optbench(optimizer=Descent, tasks="bowl2", seeds=3)
+                def test_quick(optbench):
+                    optbench.check()
+            """,
+        }
+    )
+    assert project.bench(".", "--optbench-save").outcomes["passed"] > 1
+    assert {recipe for recipe, _ in stored(project)} == {"Descent"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
