@@ -117,6 +117,15 @@ def test_betas_that_are_no_numbers_are_not_steered():
     assert "betas" not in verdicts(Nested, "error_names_argument")
 
 
+def test_a_rate_may_stand_in_the_groups_alone():
+    class OfGroups(Sound):
+        def __init__(self, params, lr=0.1):
+            super().__init__(params, lr)
+            self.defaults = {"foreach": None}
+
+    assert verdicts(OfGroups, "scheduler") == dict.fromkeys(SCHEDULES[:-1], "")
+
+
 class MomentumInState(Sound):
     def update(self, p, g, group, state):
         super().update(p, g, {**group, "momentum": state.setdefault("own", group["momentum"])}, state)

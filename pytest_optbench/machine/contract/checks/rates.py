@@ -73,9 +73,10 @@ def _schedules(subject: Subject) -> list[str]:
 
 
 def _steered(defaults: Mapping[str, Any]) -> list[str]:
-    """The hyperparameters that a scheduler of torch may write: momentum and betas only where they are numbers."""
+    """The hyperparameters that a scheduler of torch writes into the groups: besides the learning rate momentum or
+    betas, where these are numbers and stand in `defaults`, in which torch looks for them."""
     momentum = "betas" if "betas" in defaults else "momentum"  # of both, torch writes betas
-    return [key for key in ("lr", momentum) if key in defaults and _are_numbers(defaults[key])]
+    return ["lr", momentum] if momentum in defaults and _are_numbers(defaults[momentum]) else ["lr"]
 
 
 def _are_numbers(value: Any) -> bool:
