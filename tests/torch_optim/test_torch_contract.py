@@ -20,9 +20,7 @@ def bench(*items: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours) and name != "CI"}
     command = [sys.executable, "-m", "pytest", "--optbench", "-m", "optbench_contract", "-p", "no:cacheprovider"]
     chosen = [f"optbench.toml::{item}" for item in items]
-    return subprocess.run(
-        [*command, *chosen], cwd=FOLDER, env=environment, capture_output=True, text=True, check=False
-    )
+    return subprocess.run([*command, *chosen], cwd=FOLDER, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_few_keep_it() -> None:
