@@ -5,18 +5,23 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import shlex
+import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from pytest_optbench import SUITE_VERSION, __version__
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.gate import DEFAULT_FAIL_ON, FAIL_ON, Gate, parse_fail_on
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code: 0, 1 for a finding, 2 for a mistake in the arguments.
 
-    A finding is a task that is not admitted, or a fingerprint that is not the stored one.
+    A finding is a task that is not admitted, a fingerprint that is not the stored one, a comparison that fails, or
+    files that are not written.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # formulas in docstrings, on a console that lacks their characters
@@ -68,7 +73,47 @@ def _parser() -> argparse.ArgumentParser:
     fingerprint.add_argument(
         "--against", type=Path, metavar="FILE", help="compare with the fingerprints of this file; print what changed"
     )
+    init = commands.add_parser("init", help="write the table and the workflows of a project, after showing them")
+    init.add_argument("folder", nargs="?", type=Path, default=Path(), help="folder of the project; default: this one")
+    answer = init.add_mutually_exclusive_group()
+    answer.add_argument("--yes", action="store_true", help="write without asking")
+    answer.add_argument("--dry-run", action="store_true", help="show, and write nothing")
+    init.add_argument(
+        "--action",
+        default=f"pytest-optbench/pytest-optbench@v{__version__}",
+        metavar="OWNER/REPOSITORY@REF",
+        help="where the workflows find the action (default: %(default)s)",
+    )
+    _add_results(commands)
     return parser
+
+
+def _add_results(commands: Any) -> None:
+    """The commands that work on files of results: they need neither torch nor the optimizer."""
+    compare = commands.add_parser("compare", help="compare two files of results, as the gate does; 1 if it fails")
+    compare.add_argument("before", type=Path, help="a baseline, or a runs table")
+    compare.add_argument("after", type=Path, help="what is compared with it: a runs table, or a baseline")
+    form = compare.add_mutually_exclusive_group()
+    form.add_argument("--markdown", dest="form", action="store_const", const="markdown", help="print Markdown")
+    form.add_argument("--json", dest="form", action="store_const", const="json", help="print JSON")
+    compare.add_argument(
+        "--fail-on",
+        default=",".join(sorted(DEFAULT_FAIL_ON)),
+        metavar="WORDS",
+        help=f"what fails, with commas: {', '.join(FAIL_ON)} (default: %(default)s)",
+    )
+    compare.add_argument("--alpha", type=float, default=Gate.alpha, help="chance of a false alarm, for each recipe")
+    compare.add_argument("--tolerance", type=float, default=Gate.tolerance, help="share of steps that is no change")
+    compare.add_argument("--partial", action="store_true", help="the second file is of a part of the suite: none gone")
+    merge = commands.add_parser("merge", help="make one runs table of those of several jobs")
+    merge.add_argument("files", nargs="+", type=Path, metavar="CSV", help="runs tables")
+    merge.add_argument("-o", "--out", type=Path, metavar="OUT", help="write it here, instead of printing it")
+    show = commands.add_parser("show", help="print the summary of a runs table")
+    show.add_argument("results", type=Path, help="a runs table")
+    accept = commands.add_parser("accept", help="take over into a baseline what differs in results")
+    accept.add_argument("results", type=Path, help="a runs table, or a baseline")
+    accept.add_argument("baseline", type=Path, help="the baseline; a new one if there is none")
+    accept.add_argument("--remove-gone", action="store_true", help="also remove what the results lack")
 
 
 def _count(text: str) -> int:
@@ -184,6 +229,126 @@ def _fingerprint(options: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
+def _init(options: argparse.Namespace) -> int:
+    from pytest_optbench.report.adoption import plan_adoption  # noqa: PLC0415 - with the other lazy ones
+
+    adoption = plan_adoption(options.folder.resolve(), action=options.action)
+    sys.stdout.write(adoption.describe())
+    if adoption.proposals and not options.dry_run:
+        if not (options.yes or sys.stdin.isatty()):
+            sys.stderr.write("optbench init: nothing is written without a terminal to ask on; give --yes\n")
+            return 1
+        if not (options.yes or _confirmed("\nWrite this? [y/N] ")):
+            sys.stderr.write("optbench init: nothing was written\n")
+            return 1
+        adoption.write()
+    sys.stdout.write(f"\nnext: {adoption.command}\n")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    sys.stdout.write(question)
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from pytest_optbench.report.comparison import comparison_lines, to_json  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.report.markdown import markdown  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.results import read_results  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.review import review  # noqa: PLC0415 - with the other lazy ones
+
+    found = review(
+        read_results(options.before),
+        read_results(options.after),
+        alpha=options.alpha,
+        tolerance=options.tolerance,
+        fail_on=parse_fail_on(options.fail_on, where="--fail-on"),
+        full=not options.partial,
+    )
+    if options.form == "json":
+        _document(to_json(found))
+    elif options.form == "markdown":
+        accept = shlex.join(["optbench", "accept", str(options.after), str(options.before)])
+        _document(markdown(found, accept=accept))
+    else:
+        _print(line.text for line in comparison_lines(found, width=_width()))
+    return 0 if found.passed else 1
+
+
+def _merge(options: argparse.Namespace) -> int:
+    from pytest_optbench.words.results import merged, read_numbered_runs  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.table import to_csv, write_atomically  # noqa: PLC0415 - with the other lazy ones
+
+    runs, twice = merged([(str(path), read_numbered_runs(path)) for path in options.files])
+    if options.out is None:
+        _document(to_csv(runs))
+    else:
+        with _writing(options.out):
+            write_atomically(options.out, to_csv(runs))
+    sys.stderr.write(f"optbench: {len(runs)} runs of {len(options.files)} files; {twice} that were there twice\n")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from pytest_optbench.report.terminal import summary_lines  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.results import read_numbered_runs  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.threshold import shipped_thresholds  # noqa: PLC0415 - with the other lazy ones
+
+    runs = [run for _, run in read_numbered_runs(options.results)]
+    if not runs:
+        raise OptbenchError(f"{options.results}: no runs")
+    pars = {key: threshold.par for key, threshold in shipped_thresholds().items()}
+    _print(line.text for line in summary_lines(runs, pars=pars, tags={}, width=_width(), csv=str(options.results)))
+    return 0
+
+
+def _accept(options: argparse.Namespace) -> int:
+    from pytest_optbench.words.acceptance import accept  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.baseline import read_baseline, to_csv  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.lock import exclusive  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.results import read_results  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.table import write_atomically  # noqa: PLC0415 - with the other lazy ones
+
+    found = read_results(options.results)
+    with _writing(options.baseline), exclusive(options.baseline):
+        stored = read_baseline(options.baseline) if options.baseline.exists() else []
+        accepted = accept(stored, found.rows, remove_gone=options.remove_gone)
+        if accepted.sentences:
+            write_atomically(options.baseline, to_csv(accepted.rows))
+    _print(accepted.sentences)
+    count = len(accepted.sentences)
+    changed = f"{count} change{'' if count == 1 else 's'} taken over" if count else "nothing differs"
+    sys.stdout.write(f"{options.baseline}: {changed}, {len(accepted.rows)} rows\n")
+    return 0
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Lines that hold what came out of a file."""
+    from pytest_optbench.report.inert import harmless  # noqa: PLC0415 - with the other lazy ones
+
+    sys.stdout.writelines(f"{harmless(line)}\n" for line in lines)
+
+
+def _document(text: str) -> None:
+    """A text that goes into a file: the same bytes on every system."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    sys.stdout.write(text)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OptbenchError(f"{path}: cannot be written ({error.strerror})") from error
+
+
 def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[type-arg]
     from pytest_optbench.machine.tasks.registry import all_tasks  # noqa: PLC0415 - imports torch
     from pytest_optbench.words.expressions import select  # noqa: PLC0415 - with the other lazy ones
@@ -203,4 +368,9 @@ _COMMANDS = {
     "fingerprint": _fingerprint,
     "calibrate": _calibrate,
     "admit": _admit,
+    "init": _init,
+    "compare": _compare,
+    "merge": _merge,
+    "show": _show,
+    "accept": _accept,
 }

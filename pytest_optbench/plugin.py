@@ -39,6 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "optbench_tasks: a task of the standard suite, made by --optbench")
     config.addinivalue_line("markers", "optbench_contract: an exact check of an optimizer, made by --optbench")
+    config.addinivalue_line("markers", "optbench_fingerprint: a fixed trajectory of an optimizer, made by --optbench")
     for extra in ("compile", "distributed", "process"):
         config.addinivalue_line("markers", f"optbench_{extra}: a check that --optbench-extra={extra} asks for")
     for tier in ("unit", "small", "full"):

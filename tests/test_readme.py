@@ -37,6 +37,7 @@ def test_the_task_of_ones_own_runs(pytester: pytest.Pytester) -> None:
         [tool.optbench]
         task_modules = ["mytasks"]
         tasks = "valley"
+        layer = "tasks"
         seeds = 4
 
         [tool.optbench.optimizers.Adam]

@@ -40,7 +40,9 @@ class AcmeAdam(Optimizer):
             state["mean"] = torch.zeros_like(parameter)
             state["square"] = torch.zeros_like(parameter)
         state["step"] += 1
-        gradient, mean, square = parameter.grad, state["mean"], state["square"]
+        values = (parameter, parameter.grad, state["mean"], state["square"])
+        # A complex number is two real ones; entry by entry the rule knows no others.
+        parameter, gradient, mean, square = (as_real(value) for value in values)
 
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -53,3 +55,8 @@ class AcmeAdam(Optimizer):
 
         parameter.mul_(1 - group["lr"] * group["weight_decay"])
         parameter.sub_(update, alpha=group["lr"])
+
+
+def as_real(tensor):
+    """The tensor itself, or a view of a complex one as pairs of real numbers."""
+    return torch.view_as_real(tensor) if tensor.is_complex() else tensor

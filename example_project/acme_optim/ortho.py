@@ -16,6 +16,11 @@ class AcmeOrtho(Optimizer):
             raise ValueError(f"lr must not be negative and momentum must be in [0, 1): {lr}, {momentum}")
         super().__init__(params, {"lr": lr, "momentum": momentum})
 
+    def add_param_group(self, param_group):
+        super().add_param_group(param_group)
+        if any(parameter.is_complex() for parameter in self.param_groups[-1]["params"]):
+            raise ValueError("complex parameters are not supported")
+
     @torch.no_grad()
     def step(self, closure=None):
         loss = None

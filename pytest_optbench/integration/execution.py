@@ -9,29 +9,32 @@ from typing import Any
 
 import pytest
 
+from pytest_optbench.integration.comparing import circumstances, compared, stored_values
 from pytest_optbench.integration.progress import progress_of
+from pytest_optbench.integration.session import SESSION
 from pytest_optbench.integration.tracebacks import pruned
 from pytest_optbench.integration.tuned import recall, remember
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.tuning import TunedRun
+from pytest_optbench.words.comparison import Comparison, stamped
+from pytest_optbench.words.ruling import Ruling, rule
 from pytest_optbench.words.run import Run
-from pytest_optbench.words.verdict import Verdict, explain, judge
+from pytest_optbench.words.verdict import Verdict, judge
 
 ROWS = pytest.StashKey[list[Run]]()
 """The rows that an item has measured so far."""
+STEPPED = pytest.StashKey[list[bool]]()
+"""For each step function that a test has asked for: is it of the case's own optimizer, on its task's parameters?"""
 CASE = pytest.StashKey[Case]()
 """The case that an item stands for: its properties in JUnit, and its rows if the process dies."""
-
-MISSES = ("missed", "diverged")
-"""Words of a verdict that a declared expected failure covers; an exception or a timeout still fails."""
 
 
 class CaseFailed(Exception):
     """The verdict of a case that failed; its text is the whole explanation."""
 
 
-class ExpectedFailurePassed(Exception):
-    """A case that is declared as an expected failure reaches the target on nearly all seeds."""
+class CaseMissed(CaseFailed):
+    """The case failed in a way that is expected: what an expected failure or a known miss covers."""
 
 
 DODGES = (unittest.SkipTest, pytest.skip.Exception, pytest.xfail.Exception)
@@ -47,13 +50,18 @@ def expected_failure(case: Case) -> str:
     return case.recipe.expected_failures.get(case.task.name, "")
 
 
-def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
-    """Run a case and store its rows on the item. Raises what the optimizer raised, when it did; never for a verdict.
+def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict, Ruling]:
+    """Run a case, compare it and store its rows on the item. Raises what the optimizer raised, when it did; never for a
+    ruling.
 
     When something else ends the run (a plugin's timeout, an exit), what was measured is stored before that goes on.
     """
     __tracebackhide__ = True
-    known = recall(item.config, case)
+    session = item.config.stash[SESSION]
+    own = case is item.stash[CASE]
+    known = stored_values(session, case) if own else None
+    if known is None:
+        known = recall(item.config, case)
     run = TunedRun(case, known=known) if case.search else CaseRun(case)
     try:
         with progress_of(item, case) as run.progress:
@@ -63,19 +71,25 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
     except BaseException as error:
         # pytest-timeout ends a test by pytest.fail; whatever else is no Exception came out of the optimizer.
         rows = run.rows("timeout" if isinstance(error, pytest.fail.Exception) else "crashed")
-        _store(item, case, rows, judge(rows), "failed")
+        _store(item, case, rows, judge(rows), "failed", None)
         _store_trials(item, run)
         if isinstance(error, DODGES):
             raise _dodged(case, error) from error
         raise
     rows = run.rows("timeout")
     verdict = judge(rows)
-    word = "passed" if verdict.passed else "failed"
-    if word == "failed" and expected_failure(case) and verdict.word in MISSES:
-        word = "xfailed"
-    if word == "passed" and expected_failure(case) and verdict.mended:
-        word = "failed"
-    rows = _store(item, case, rows, verdict, word)
+    comparison = compared(session, case, rows) if own and run.crash is None else None
+    ruling = (
+        rule(
+            rows,
+            verdict,
+            comparison,
+            circumstances(session, case, expected=expected_failure(case), nodeid=item.nodeid),
+        )
+        if own
+        else Ruling(word="passed" if verdict.passed else "failed" if run.crash else "reported")
+    )
+    rows = _store(item, case, rows, verdict, ruling.word, comparison)
     _store_trials(item, run)
     if isinstance(run, TunedRun) and run.trials and run.values is not None:
         remember(item.config, case, run.values)
@@ -88,31 +102,32 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict]:
         if isinstance(run.crash, DODGES):
             raise _dodged(case, run.crash) from run.crash
         raise pruned(run.crash)
-    return rows, verdict
+    return rows, verdict, ruling
 
 
-def assert_passed(case: Case, rows: Sequence[Run], verdict: Verdict) -> None:
-    """Raise CaseFailed, which explains, unless the case passed; ExpectedFailurePassed when it should not have."""
+def assert_passed(ruling: Ruling) -> None:
+    """Raise CaseFailed, which explains, unless the case passes; CaseMissed where that is expected."""
     __tracebackhide__ = True
-    if not case.task.gates and verdict.word in ("reached", "missed", "diverged"):
-        return
-    if not verdict.passed:
-        raise CaseFailed(explain(verdict, rows))
-    if expected_failure(case) and verdict.mended:
-        raise ExpectedFailurePassed(
-            f"{case.recipe.name} on {case.task.name}: declared as an expected failure ({expected_failure(case)}), but "
-            f"{verdict.reached} of {verdict.seeds} seeds reach the target; remove it from expected_failures"
-        )
+    if ruling.word == "failed":
+        raise CaseFailed(ruling.sentence)
+    if ruling.word == "xfailed":
+        raise CaseMissed(ruling.sentence)
 
 
-def _store(item: pytest.Item, case: Case, rows: Sequence[Run], verdict: Verdict, word: str) -> list[Run]:
-    own = case is item.stash[CASE]
-    if word == "failed" and not (own and case.task.gates) and verdict.word in ("missed", "diverged"):
-        word = "reported"  # nothing hangs on it: an optimizer to compare with, or a task that never decides
+def _store(
+    item: pytest.Item,
+    case: Case,
+    rows: Sequence[Run],
+    verdict: Verdict,
+    word: str,
+    comparison: Comparison | None,
+) -> list[Run]:
     judged = [replace(row, verdict=word, change="new") for row in rows]
+    if comparison is not None:
+        judged = stamped(judged, comparison)
     item.stash.setdefault(ROWS, []).extend(judged)
-    if own:
-        item.user_properties[:] = _properties(judged, verdict)
+    if case is item.stash[CASE]:
+        item.user_properties[:] = [*_properties(judged, verdict), *_compared_properties(comparison)]
     return judged
 
 
@@ -139,6 +154,34 @@ def _properties(rows: Sequence[Run], verdict: Verdict) -> list[tuple[str, object
         ("optbench_steps_q3", float(q3)),
         ("optbench_engine", first.engine),
     ]
+
+
+def with_benchmark(item: pytest.Item) -> list[Run]:
+    """The rows of an item, with the median of pytest-benchmark where it has timed the step of the item's case."""
+    rows = item.stash.get(ROWS, [])
+    stats = getattr(getattr(item, "funcargs", {}).get("benchmark"), "stats", None)
+    if stats is None or item.stash.get(STEPPED, []) != [True]:
+        return rows
+    name, milliseconds = item.stash[CASE].recipe.name, 1e3 * float(stats.stats.median)
+    return [replace(row, step_ms=milliseconds) if row.recipe == name and not row.trial else row for row in rows]
+
+
+def _compared_properties(comparison: Comparison | None) -> list[tuple[str, object]]:
+    """What the comparison adds to them."""
+    if comparison is None:
+        return []
+    found: list[tuple[str, object]] = [("optbench_change", comparison.change), ("optbench_reason", comparison.reason)]
+    if comparison.before is not None:
+        found.append(("optbench_steps_median_before", float(comparison.before.median_steps)))
+    if comparison.evidence is not None:
+        found.append(("optbench_p_value", float(comparison.evidence.p_value)))
+        if effect := comparison.evidence.effect:
+            found += [
+                ("optbench_ratio", float(effect.ratio)),
+                ("optbench_ratio_low", float(effect.low)),
+                ("optbench_ratio_high", float(effect.high)),
+            ]
+    return found
 
 
 def plain(rows: Sequence[Run]) -> list[dict[str, Any]]:

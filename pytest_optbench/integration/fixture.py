@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,21 +11,21 @@ import pytest
 
 from pytest_optbench.integration.execution import (
     CASE,
-    MISSES,
-    CaseFailed,
-    ExpectedFailurePassed,
-    assert_passed,
+    STEPPED,
     execute,
-    expected_failure,
 )
 from pytest_optbench.integration.inspection import perform_all
 from pytest_optbench.integration.session import SESSION, Session
+from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import Recipe
-from pytest_optbench.machine.tasks.task import Task
-from pytest_optbench.words.declaration import OptimizerDeclaration
+from pytest_optbench.machine.recipe import Capabilities, Recipe, probed, without_default
+from pytest_optbench.machine.search import stand_in
+from pytest_optbench.machine.stepping import shape_of, step_function
+from pytest_optbench.machine.tasks.task import Task, parameter_shapes
+from pytest_optbench.words.declaration import OptimizerDeclaration, require_positive
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.ruling import Ruling
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import SignTest, sign_test
 from pytest_optbench.words.verdict import Verdict
@@ -67,6 +68,7 @@ class Benchmark:
         self._item = item
         self._session = session
         self._own: CaseResult | None = None
+        self._ruling: Ruling | None = None
         self._others: dict[str, tuple[object, CaseResult]] = {}
 
     @property
@@ -81,15 +83,11 @@ class Benchmark:
         """Fail the test, with the same sentence as the standard suite, unless the case passes."""
         __tracebackhide__ = True
         result = self.run()
-        sentence = ""
-        try:
-            assert_passed(self.case, result.rows, result.verdict)
-        except (CaseFailed, ExpectedFailurePassed) as failure:
-            sentence = str(failure)
-        if sentence and expected_failure(self.case) and result.verdict.word in MISSES:
-            pytest.xfail(expected_failure(self.case))
-        if sentence:
-            pytest.fail(sentence, pytrace=False)
+        assert self._ruling is not None
+        if self._ruling.word == "xfailed":
+            pytest.xfail(self._ruling.excuse)
+        if self._ruling.word == "failed":
+            pytest.fail(self._ruling.sentence, pytrace=False)
         return result
 
     def check_contract(self) -> None:
@@ -137,6 +135,58 @@ class Benchmark:
             raise ValueError(f"optbench.run: {label!r} has been run with other hyperparameters here; give name='...'")
         return result
 
+    def step(
+        self,
+        optimizer: Callable[..., Any] | str | None = None,
+        *,
+        parameters: int | None = None,
+        device: str | None = None,
+        **hyperparameters: Any,
+    ) -> Callable[[], None]:
+        """A function that does one step of the marked optimizer, or of another one, for pytest-benchmark to time.
+
+            def test_step(optbench, benchmark):
+                benchmark(optbench.step(parameters=10_000))
+
+        `parameters` is how many, in one matrix where the optimizer accepts matrices; without it, they have the shapes
+        of this test's task. Gradients are prepared and state is made (see `machine.stepping.step_function`). From here
+        to the end of the test torch has one thread, as in a case.
+
+        Where the test also runs the case, and the parameters are the task's, the median that the fixture `benchmark`
+        finds takes the place of `step_ms` in the rows. Fails the test for an optimizer that cannot be stepped so.
+        """
+        __tracebackhide__ = True
+        own = optimizer is None and parameters is None and device is None
+        try:
+            recipe, capabilities = self._to_step(optimizer, hyperparameters)
+            if parameters is not None:
+                require_positive(parameters, where="optbench.step: parameters")
+            stack = ExitStack()
+            stack.enter_context(isolated())
+            self._item.addfinalizer(stack.close)
+            capabilities = probed(recipe, capabilities)
+            shapes = (
+                [shape_of(parameters, capabilities.dimensions)]
+                if parameters is not None
+                else list(parameter_shapes(self.task).values())
+            )
+            function = step_function(recipe, capabilities, shapes, device=device or self.case.device)
+        except OptbenchError as error:
+            pytest.fail(str(error), pytrace=False)
+        self._item.stash.setdefault(STEPPED, []).append(own)
+        return function
+
+    def _to_step(
+        self, optimizer: Callable[..., Any] | str | None, hyperparameters: dict[str, Any]
+    ) -> tuple[Recipe, Capabilities]:
+        """The recipe to step, with any value for what it leaves open and its constructor asks for."""
+        if optimizer is None and hyperparameters:
+            raise TypeError("hyperparameters of the marked optimizer belong into the mark; or name an optimizer")
+        case = self.case if optimizer is None else self._other(optimizer, "other", hyperparameters)
+        required = without_default(case.recipe)
+        search = {name: values for name, values in case.search.items() if name in required}
+        return stand_in(case.recipe, search), case.capabilities
+
     def _other(self, optimizer: Callable[..., Any] | str, label: str, hyperparameters: dict[str, Any]) -> Case:
         declaration = OptimizerDeclaration(
             name=label, where=f"optbench.run({label})", optimizer=optimizer, hyperparameters=hyperparameters
@@ -151,7 +201,9 @@ class Benchmark:
 
     def _execute(self, case: Case) -> CaseResult:
         __tracebackhide__ = True
-        rows, verdict = execute(case, self._item)
+        rows, verdict, ruling = execute(case, self._item)
+        if case is self.case:
+            self._ruling = ruling
         return CaseResult(tuple(rows), verdict)
 
 

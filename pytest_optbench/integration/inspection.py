@@ -54,6 +54,12 @@ def perform(case: CheckCase, item: pytest.Item) -> None:
         # What would have pytest pass over a test came out of the optimizer.
         findings[-1] = replace(finding, outcome="failed", sentence=f"{type(error).__name__}: {error}")
         raise ContractBroken(findings[-1].sentence) from error
+    except pytest.fail.Exception as late:  # of a plugin that limits the time of a test
+        findings[-1] = replace(finding, outcome="timeout", sentence=f"ended by another plugin: {late}")
+        raise
+    except SystemExit as error:
+        findings[-1] = replace(finding, outcome="failed", sentence=f"{type(error).__name__}: {error}")
+        raise ContractBroken(findings[-1].sentence) from error
     findings[-1] = replace(finding, outcome="passed", measures=measures)
     if _first(case):
         with suppress(TimeLimitExceeded, *DODGES), time_limit(seconds):

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
+from pytest_optbench.integration.comparing import require_deciding
 from pytest_optbench.integration.session import Session
 from pytest_optbench.integration.suite import Entry
 from pytest_optbench.words.declaration import OPTIMIZER_KEYS, OptimizerDeclaration, require_kind, require_positive
@@ -61,7 +62,10 @@ def _entry(mark: pytest.Mark, metafunc: pytest.Metafunc, session: Session) -> En
         raise OptbenchError(f"{place}: an optimizer named {name!r} is defined already, in the table; give name=...")
     if session.marked.setdefault(name, mark) is not mark:
         raise OptbenchError(f"{place}: an optimizer named {name!r} is defined already, in another test; give name=...")
-    return session.suite.entry(declaration, tier=tier, seeds=seeds)
+    entry = session.suite.entry(declaration, tier=tier, seeds=seeds)
+    if seeds is None:  # a test that asks for few seeds is for itself, and in no baseline
+        require_deciding(session, entry.cases)
+    return entry
 
 
 def refuse_marked_class(collector: pytest.Collector, name: str, obj: object) -> None:

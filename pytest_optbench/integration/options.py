@@ -22,6 +22,10 @@ class Option:
     flag_only: bool = False
     """Only on the command line: it belongs to one invocation, not to a project."""
     repeatable: bool = False
+    several: bool = False
+    """Several of the choices may be given, with commas between them."""
+    bare: bool = False
+    """May the flag stand without a value? That gives an empty one."""
 
     @property
     def flag(self) -> str:
@@ -40,6 +44,8 @@ class Option:
             keywords: dict[str, Any] = {"metavar": self.metavar or self.name.upper(), "dest": self.key}
             if self.repeatable:
                 keywords["action"] = "append"
+            if self.bare:
+                keywords |= {"nargs": "?", "const": ""}
             text = f"{self.help} (default: {self.default})" if self.default not in (None, "", ()) else self.help
             group.addoption(self.flag, default=None, help=text, **keywords)
         if not self.flag_only:
@@ -60,8 +66,9 @@ OPTIONS: tuple[Option, ...] = (
         "layer",
         str,
         "all",
-        "what to run: the contract's exact checks, the tasks, or all",
-        choices=("all", "contract", "tasks"),
+        "what to run: contract (exact checks), fingerprint (those that are stored), tasks, or all; several with commas",
+        choices=("all", "contract", "fingerprint", "tasks"),
+        several=True,
     ),
     Option(
         "extra",
@@ -76,7 +83,50 @@ OPTIONS: tuple[Option, ...] = (
     Option("device", str, "cpu", "torch device to run on, such as cpu or cuda"),
     Option("timeout", float, 0.0, "seconds a case may take; 0 for no limit", metavar="SECONDS"),
     Option("csv", str, "", "write the runs table to this file", metavar="PATH"),
+    Option(
+        "json",
+        str,
+        "",
+        "write median steps as the list that github-action-benchmark reads (customSmallerIsBetter)",
+        metavar="PATH",
+    ),
+    Option("markdown", str, "", "write the summary as Markdown to this file", metavar="PATH"),
     Option("baseline", str, "", "stored results to compare with", metavar="PATH"),
+    Option(
+        "compare",
+        str,
+        "",
+        "compare with this file instead of the baseline; none: with nothing",
+        metavar="PATH|none",
+        flag_only=True,
+    ),
+    Option(
+        "base",
+        str,
+        "",
+        "run the suite at this commit first, in a worktree of its own, and compare with that",
+        metavar="REF",
+        flag_only=True,
+    ),
+    Option(
+        "save",
+        str,
+        "",
+        "write what ran to the baseline, or to this file; misses become known misses",
+        metavar="PATH",
+        flag_only=True,
+        bare=True,
+    ),
+    Option("save_new", bool, False, "write to the baseline only what it does not hold yet", flag_only=True),
+    Option(
+        "fail_on",
+        str,
+        "slower,fingerprint,missed,gone,incomparable",
+        "what fails a comparison: some of these, changed, or none",
+        metavar="WORDS",
+    ),
+    Option("alpha", float, 0.001, "chance that any case of an unchanged recipe is called slower", metavar="P"),
+    Option("tolerance", float, 0.05, "relative difference of steps from which a seed counts", metavar="SHARE"),
     Option(
         "engine",
         str,
@@ -93,6 +143,14 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("full_budget", bool, False, "run on to the end of the budget after the target is reached, for curves"),
     Option("with_tests", bool, False, "run the ordinary tests too", flag_only=True),
+    Option(
+        "base_of",
+        str,
+        "",
+        "this is the run of a base commit: leave out what it does not have, and import nothing from this checkout",
+        metavar="FOLDER",
+        flag_only=True,
+    ),
 )
 
 TABLE_KEYS = (*(option.name for option in OPTIONS if not option.flag_only), "task_modules")

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
+import math
 import shlex
+import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_optbench.integration import settings as settings_module
+from pytest_optbench.integration.base import BaseRun
 from pytest_optbench.integration.settings import Settings
 from pytest_optbench.integration.suite import Suite
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.declaration import Table, find_table, parse_option, require_kind
+from pytest_optbench.words.discovery import find_optimizers, python_files
 from pytest_optbench.words.errors import OptbenchError
-from pytest_optbench.words.table import read_runs
+from pytest_optbench.words.gate import parse_fail_on
+from pytest_optbench.words.stored import Place, Stored, read_stored
 
 OWN_ANCHOR = Path(str(resources.files("pytest_optbench.data").joinpath("optbench.toml")))
 """Anchor of recipes of the command line where a project has no ini file."""
+DEFAULT_STORE = "optbench-baseline.csv"
+"""Where a baseline is saved to that nothing names."""
 SESSION = pytest.StashKey["Session"]()
-_SKIPPED_FOLDERS = frozenset({"build", "dist", "node_modules", "site-packages", "venv", "__pycache__"})
+BASE = pytest.StashKey[tuple[str, str]]()
+"""What the commit is called that is compared with, and the file of its results; empty where it has none."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +47,37 @@ class Session:
     notices: tuple[str, ...]
     csv: Path | None = None
     """Where the runs table goes, as an absolute path: an optimizer may change the folder."""
+    json: Path | None = None
+    """Where the benchmark list goes."""
+    markdown: Path | None = None
+    """Where the Markdown summary goes."""
+    baseline: Stored | None = None
+    """What cases are compared with; None for nothing."""
+    store: Path | None = None
+    """The file that is to be saved to; None for none."""
+    held: frozenset[Place] = frozenset()
+    """The rows that the file has."""
+    complete: bool = True
+    """Is everything collected that the project declares?"""
     marked: dict[str, pytest.Mark] = field(default_factory=dict)
     """The mark behind each recipe of a test, by name of the recipe."""
+    partial: set[str] = field(default_factory=set)
+    """Recipes of which cases were deselected."""
+    same_fingerprints: dict[str, bool | None] = field(default_factory=dict)
+    """By recipe, once it was asked for."""
+
+    def full(self, recipe: str) -> bool:
+        """Does all run that is declared for a recipe?"""
+        return self.complete and recipe not in self.partial
+
+    def accepts(self, place: Place) -> bool:
+        """Is what comes out at this place saved, whatever it says?"""
+        return self.store is not None and not (self.settings.save_new and place in self.held)
+
+    @property
+    def fail_on(self) -> frozenset[str]:
+        """What fails where no recipe says otherwise."""
+        return parse_fail_on(self.settings.fail_on, where=self.settings.sources["fail_on"])
 
     @property
     def command(self) -> str:
@@ -53,7 +91,7 @@ class Session:
         cases = sum(len(entry.cases) for entry in self.suite.entries.values())
         checks = sum(len(entry.contract) for entry in self.suite.entries.values())
         counts = [f"{checks} checks"] if checks else []
-        if self.settings.layer != "contract":
+        if self.settings.runs("tasks"):
             counts.append(f"{cases} cases, tier {self.settings.tier}")
         return [f"optbench: {names}; {', '.join(counts)}", *self.notices]
 
@@ -81,14 +119,28 @@ def start(config: pytest.Config) -> Session:
     tasks = all_tasks(modules, _tasks_of_hooks(config), root=table.path.parent if table else root)
     suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
-    notices = []
-    csv = _path_of("csv", config, settings, table)
+    outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json", "markdown")}
     if not is_worker(config):
-        _check_csv(csv, settings)
-        notices = list(_baseline_notices(_path_of("baseline", config, settings, table), settings))
+        for name, path in outputs.items():
+            _check_output(path, name, settings)
+    baseline, notices = _baseline(config, settings, table, suite)
+    store = _store(config, settings, table) if settings.saving else None
+    held = read_stored(store, label="", strict=False).rows if store is not None and store.exists() else ()
     if anchor is not None:
         _collect_anchor(config, anchor, by_option=bool(settings.optimizer))
-    return Session(settings, suite, anchor, tuple(notices), csv)
+    return Session(
+        settings,
+        suite,
+        anchor,
+        tuple(notices),
+        csv=outputs["csv"],
+        json=outputs["json"],
+        markdown=outputs["markdown"],
+        baseline=baseline,
+        store=store,
+        held=frozenset(row.place for row in held),
+        complete=_complete(config, settings, anchor),
+    )
 
 
 def _path_of(name: str, config: pytest.Config, settings: Settings, table: Table | None) -> Path | None:
@@ -161,58 +213,21 @@ def _require_marks(config: pytest.Config, table: Table | None) -> None:
     root = config.rootpath
     given = [(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args]
     elsewhere = [path for path in given if path.exists() and not path.is_relative_to(root)]
-    classes = []
-    for path in itertools.chain(_python_files(root), *map(_python_files, elsewhere)):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if "mark.optbench" in text:
+    for path in itertools.chain(python_files(root), *map(python_files, elsewhere)):
+        if "mark.optbench" in path.read_text(encoding="utf-8", errors="replace"):
             return
-        if path.is_relative_to(root) and (module := _module_name(path, root)):
-            classes += [f"{module}:{name}" for name in _optimizer_classes(text)]
+    classes = [one.path for one in find_optimizers(root)]
     missing = f"{table.path.name} names no optimizer" if table else "no [tool.optbench] table, no marked test"
     example = classes[0] if classes else "torch.optim:AdamW"
-    found = f" Optimizers found here: {', '.join(sorted(classes)[:8])}." if classes else ""
+    found = f" Optimizers found here: {', '.join(classes[:8])}." if classes else ""
     raise OptbenchError(
         f"--optbench: {missing}, no --optbench-optimizer: nothing to benchmark in {root}; "
         f"try: pytest --optbench --optbench-optimizer {example}.{found}"
     )
 
 
-def _python_files(root: Path) -> Iterator[Path]:
-    if root.is_file():
-        yield root
-        return
-    for path in sorted(root.iterdir()):
-        if path.name.startswith(".") or path.name in _SKIPPED_FOLDERS or path.is_symlink():
-            continue
-        if path.is_dir() and not (path / "pyvenv.cfg").exists():
-            yield from _python_files(path)
-        elif path.suffix == ".py":
-            yield path
-
-
-def _optimizer_classes(text: str) -> list[str]:
-    """Names of the classes whose base is called `...Optimizer`, found by reading, not importing."""
-    if "Optimizer" not in text:
-        return []
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
-        return []
-    return [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith("Optimizer") for base in node.bases)
-    ]
-
-
-def _module_name(path: Path, root: Path) -> str:
-    parts = path.relative_to(root).with_suffix("").parts
-    parts = parts[1:] if parts[0] == "src" else parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _check_csv(path: Path | None, settings: Settings) -> None:
-    where, text = settings.sources["csv"], settings.csv
+def _check_output(path: Path | None, name: str, settings: Settings) -> None:
+    where, text = settings.sources[name], getattr(settings, name)
     if path is None:
         return
     if path.is_dir():
@@ -228,17 +243,95 @@ def _check_csv(path: Path | None, settings: Settings) -> None:
         raise OptbenchError(f"{where}: cannot write {text} ({error.strerror})") from error
 
 
-def _baseline_notices(path: Path | None, settings: Settings) -> Iterator[str]:
-    where = settings.sources["baseline"]
-    if path is None:
-        return
+def _baseline(
+    config: pytest.Config, settings: Settings, table: Table | None, suite: Suite
+) -> tuple[Stored | None, list[str]]:
+    """What is compared with, and what is to be said of it."""
+    if settings.base:
+        for name in ("compare", "save", "save_new"):
+            if settings.given(name):
+                flag = settings.sources[name]
+                raise OptbenchError(f"--optbench-base and {flag} exclude each other; give one of them")
+        return _base(config, settings, suite)
+    name = "compare" if settings.compare else "baseline"
+    path = _path_of(name, config, settings, table)
+    if path is None or settings.compare == "none":
+        return None, []
+    shown = getattr(settings, name)
     if path.exists():
-        read_runs(path)
-        yield f"optbench: baseline {settings.baseline} is readable; this version does not compare yet: absolute gate"
-    elif where.startswith("--"):
-        raise OptbenchError(f"{where}: {path} does not exist")
-    else:
-        yield f"optbench: baseline {settings.baseline} does not exist yet: every case is new, absolute gate"
+        stored = read_stored(path, label=shown, strict=not settings.saving)
+        return stored, [f"optbench: compared with {shown}: {_counts(stored)}; {_false_alarms(suite)}"]
+    if settings.given(name) and not settings.saving:
+        raise OptbenchError(f"{settings.sources[name]}: {path} does not exist")
+    return None, [f"optbench: baseline {shown} does not exist yet: every case is new, absolute gate"]
+
+
+def _base(config: pytest.Config, settings: Settings, suite: Suite) -> tuple[Stored | None, list[str]]:
+    if is_worker(config):
+        label, csv = config.workerinput["optbench_base"]  # type: ignore[attr-defined]
+        if not csv:
+            return None, []
+        return read_stored(Path(csv), label=label), []
+    if config.getoption("collectonly"):
+        return None, [f"optbench: the suite is not run at {settings.base} only to collect"]
+    folder = Path(tempfile.mkdtemp(prefix="optbench-base-"))
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    csv = folder / "base.csv"
+    stored = BaseRun(
+        ref=settings.base,
+        root=config.rootpath,
+        start=config.invocation_params.dir,
+        arguments=[str(argument) for argument in config.invocation_params.args],
+        layers=settings.layer,
+    ).measure(suite, csv)
+    config.stash[BASE] = (stored.label, str(csv) if stored.rows else "")
+    if not stored.rows:
+        return None, [f"optbench: {stored.label} benchmarks nothing: every case is new, absolute gate"]
+    return stored, [f"optbench: compared with {stored.label}: {_counts(stored)}; {_false_alarms(suite)}"]
+
+
+def _counts(stored: Stored) -> str:
+    cases, prints = len(stored.cases), len(stored.fingerprints)
+    return f"{cases} case{'' if cases == 1 else 's'}, {prints} fingerprint{'' if prints == 1 else 's'}"
+
+
+def _false_alarms(suite: Suite) -> str:
+    """The chance that anything unchanged is called slower, over all recipes."""
+    rate = -math.expm1(sum(math.log1p(-policy.gate.alpha) for policy in suite.policies.values()))
+    return f"false alarms in at most {100 * rate:.2g} % of sessions"
+
+
+def _store(config: pytest.Config, settings: Settings, table: Table | None) -> Path:
+    """The file that is to be saved to: the flag's, else the baseline, else one beside the table."""
+    name = "save" if settings.save else "baseline"
+    path = _path_of(name, config, settings, table)
+    if path is None:
+        return (table.path.parent if table else config.rootpath) / DEFAULT_STORE
+    where, text = settings.sources[name], getattr(settings, name)
+    if path.is_dir() or "::" in text:
+        raise OptbenchError(
+            f"{where}: {text} is no file to save to; with paths to run write --optbench-save=PATH, or put the flag last"
+        )
+    if not path.parent.is_dir():
+        raise OptbenchError(f"{where}: folder {Path(text).parent} does not exist")
+    return path
+
+
+def _complete(config: pytest.Config, settings: Settings, anchor: Path | None) -> bool:
+    """Do no options and no paths choose among what the project declares? A worker is told."""
+    if is_worker(config):
+        return bool(config.workerinput["optbench_complete"])  # type: ignore[attr-defined]
+    paths = [config.invocation_params.dir / argument for argument in config.args]
+    explicit = config.args_source is pytest.Config.ArgsSource.ARGS and not any(
+        anchor is not None and anchor.is_relative_to(path.resolve()) for path in paths
+    )
+    return not settings.chooses and not explicit
+
+
+def tell(workerinput: dict[str, Any], config: pytest.Config) -> None:
+    """What a worker must know and cannot find out for itself."""
+    workerinput["optbench_complete"] = config.stash[SESSION].complete
+    workerinput["optbench_base"] = config.stash.get(BASE, ("", ""))
 
 
 def _has_task(item: pytest.Item) -> bool:
@@ -251,11 +344,12 @@ def deselect_ordinary_tests(session: Session, config: pytest.Config, items: list
     """Keep the benchmarks; ordinary tests stay only with `--optbench-with-tests`."""
     if session.settings.with_tests:
         return
-    contract_only = session.settings.layer == "contract"
+    contract_only = not session.settings.runs("tasks")
     ours = [
         item
         for item in items
         if item.get_closest_marker("optbench_contract")
+        or item.get_closest_marker("optbench_fingerprint")
         or item.get_closest_marker("optbench_tasks")
         or (not contract_only and _has_task(item))
     ]

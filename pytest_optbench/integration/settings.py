@@ -28,11 +28,21 @@ class Settings:
     device: str
     timeout: float
     csv: str
+    json: str
+    markdown: str
     baseline: str
+    compare: str
+    base: str
+    save: str
+    save_new: bool
+    fail_on: str
+    alpha: float
+    tolerance: float
     engine: str
     tune: str
     full_budget: bool
     with_tests: bool
+    base_of: str
     sources: Mapping[str, str]
     """Where each value was set, to begin an error sentence."""
 
@@ -40,6 +50,24 @@ class Settings:
     def extras(self) -> tuple[str, ...]:
         """The kinds of checks that are run on request."""
         return tuple(filter(None, (name.strip() for name in self.extra.split(","))))
+
+    @property
+    def saving(self) -> bool:
+        """Is a baseline to be written?"""
+        return self.save_new or self.sources["save"] != "default"
+
+    def runs(self, layer: str) -> bool:
+        """Is this layer of the suite run?"""
+        return not {layer, "all"}.isdisjoint(name.strip() for name in self.layer.split(","))
+
+    @property
+    def chooses(self) -> bool:
+        """Does the command line choose among what the project declares?"""
+        return any(self.given(name) for name in ("optimizer", "tasks", "tier"))
+
+    def given(self, name: str) -> bool:
+        """Does the value come from the command line?"""
+        return self.sources[name].startswith("--")
 
 
 def resolve(config: pytest.Config, table: Table | None) -> Settings:
@@ -81,7 +109,8 @@ def _checked(option: Option, value: Any, source: str) -> Any:
         value = _converted(option, value, source)
     require_kind(value, option.kind, where=source)
     if option.choices:
-        require_known(value, option.choices, where=source, what="value")
+        for word in value.split(",") if option.several else (value,):
+            require_known(word.strip(), option.choices, where=source, what="value")
     if option.kind is int:
         require_positive(value, where=source)
     if option.kind is float and not 0 <= value < math.inf:

@@ -9,16 +9,28 @@ from pathlib import Path
 import torch
 
 from pytest_optbench.integration.settings import Settings
-from pytest_optbench.machine.contract.plan import CheckCase, plan, require_lr
+from pytest_optbench.machine.contract.plan import CheckCase, plan
+from pytest_optbench.machine.contract.recording import as_constructed, parity_covers, recorded_subjects
+from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.engine.case import Case
+from pytest_optbench.machine.imports import MissingError
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared, without_default
+from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared
 from pytest_optbench.machine.search import Search, open_search, stand_in
 from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_shapes
 from pytest_optbench.words.declaration import OptimizerDeclaration
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.expressions import select
+from pytest_optbench.words.gate import Gate, parse_fail_on
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a recipe's cases are compared with a baseline, and what of it fails."""
+
+    gate: Gate
+    fail_on: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class Entry:
     cases: tuple[Case, ...]
     inapplicable: dict[str, str]
     contract: tuple[CheckCase, ...] = ()
+    subjects: tuple[Subject, ...] = ()
+    """The configurations that a fingerprint speaks for, as no claim of parity does."""
 
 
 class Suite:
@@ -43,34 +57,64 @@ class Suite:
         self.root = root
         self._check_device()
         self.entries: dict[str, Entry] = {}
+        self.policies: dict[str, Policy] = {}
         for declaration in declarations:
             if declaration.name in self.entries:
                 raise OptbenchError(
                     f"{declaration.where}: an optimizer named {declaration.name!r} is defined already, in "
                     f"{self.entries[declaration.name].recipe.where}; give one of them another name"
                 )
-            entry = self.entry(declaration)
-            contract = self.contract(entry.recipe, entry.capabilities) if self.settings.layer != "tasks" else ()
-            self.entries[declaration.name] = replace(entry, contract=contract)
+            try:
+                self.entries[declaration.name] = self._whole_entry(declaration)
+            except MissingError:
+                if not settings.base_of:
+                    raise
         if self.settings.tasks:
             # Also where no recipe is declared, so that a mistake is told before any test file is imported.
             self._matching(self.settings.tasks, self.settings.sources["tasks"])
-        if (
-            self.settings.layer != "contract"
-            and self.entries
-            and not any(entry.cases for entry in self.entries.values())
-        ):
+        if self.settings.runs("tasks") and self.entries and not any(entry.cases for entry in self.entries.values()):
             raise OptbenchError(
                 f"{settings.sources['tasks']}: {settings.tasks!r} leaves no task of tier {settings.tier!r} "
                 f"for {', '.join(self.entries)}"
             )
 
+    def _whole_entry(self, declaration: OptimizerDeclaration) -> Entry:
+        entry = self.entry(declaration)
+        contract: tuple[CheckCase, ...] = ()
+        subjects: tuple[Subject, ...] = ()
+        if self.settings.runs("contract"):
+            contract = self.contract(entry.recipe, entry.capabilities)
+        if self.settings.runs("fingerprint"):
+            subjects = tuple(s for s in recorded_subjects(entry.recipe, entry.capabilities) if not parity_covers(s))
+        return replace(entry, contract=contract, subjects=subjects)
+
+    def _policy(self, declaration: OptimizerDeclaration, recipe: Recipe) -> Policy:
+        """What the recipe's gate is; the command line goes before what the recipe says of itself."""
+        values, sources = {}, {}
+        for name in ("fail_on", "alpha", "tolerance"):
+            own = getattr(declaration, name)
+            if own is None or self.settings.given(name):
+                values[name], sources[name] = getattr(self.settings, name), self.settings.sources[name]
+            else:
+                values[name], sources[name] = own, f"{declaration.where}: {name}"
+        declared = self._matching(recipe.tasks, f"{recipe.where}: tasks") if recipe.tasks else self.tasks
+        gating = sum(self.tasks[name].gates for name in declared)
+        try:
+            gate = Gate(alpha=values["alpha"], tolerance=values["tolerance"], tasks=gating)
+        except OptbenchError as error:
+            raise OptbenchError(
+                f"{sources['alpha' if str(error).startswith('alpha') else 'tolerance']}: {error}"
+            ) from None
+        return Policy(gate, parse_fail_on(values["fail_on"], where=sources["fail_on"]))
+
     def entry(self, declaration: OptimizerDeclaration, tier: str | None = None, seeds: int | None = None) -> Entry:
         """Load and validate a declaration, and make its cases."""
         recipe = load_recipe(declaration, root=self.root, tasks=self.tasks)
+        self._require_base(recipe)
+        self.policies[recipe.name] = self._policy(declaration, recipe)
         capabilities = self.capabilities(recipe)
         cases, inapplicable = [], {}
-        selected = self._selected(recipe, tier) if self.settings.layer != "contract" else []
+        selected = self._selected(recipe, tier) if self.settings.runs("tasks") else []
         for task in selected:
             refused = _refused(capabilities, task)
             if refused:
@@ -90,17 +134,22 @@ class Suite:
 
     def contract(self, recipe: Recipe, capabilities: Capabilities) -> tuple[CheckCase, ...]:
         """The exact checks of a recipe, at its own hyperparameters, else at the constructor's."""
-        require_lr(recipe)
-        required = without_default(recipe)
-        search = {name: values for name, values in open_search(recipe).items() if name in required}
         return tuple(
             plan(
-                stand_in(recipe, search),
+                as_constructed(recipe),
                 capabilities,
                 device=self.settings.device,
                 extras=self.settings.extras,
             )
         )
+
+    def _require_base(self, recipe: Recipe) -> None:
+        """In the run of a base commit, raise for an optimizer that comes from the other checkout."""
+        path = recipe.source()[0]
+        if not self.settings.base_of or not path:
+            return
+        if Path(path).resolve().is_relative_to(Path(self.settings.base_of).resolve()) and not installed(Path(path)):
+            raise OptbenchError(f"{recipe.where}: {recipe.path} was imported from {path}, not from the base commit")
 
     def _search(self, recipe: Recipe) -> Search:
         return {} if self.settings.tune == "off" else open_search(recipe)
@@ -149,6 +198,11 @@ class Suite:
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
             raise OptbenchError(f"{where}: device {device!r} cannot be used: {reason}") from error
+
+
+def installed(path: Path) -> bool:
+    """Is the file of an environment, which may lie inside a checkout, and not of the checkout itself?"""
+    return not {"site-packages", "dist-packages"}.isdisjoint(path.parts)
 
 
 def _refused(capabilities: Capabilities, task: Task) -> set[int]:

@@ -28,7 +28,7 @@ class RandomState:
     def seeded(seed: int) -> RandomState:
         """The state that follows from one 63-bit seed; the global generators are left as they were."""
         before = RandomState.current()
-        torch.manual_seed(seed)
+        seed_torch(seed)
         np.random.seed(seed % 2**32)
         random.seed(seed)
         after = RandomState.current()
@@ -46,6 +46,17 @@ class RandomState:
             and self.python == other.python
             and all(np.array_equal(mine, theirs) for mine, theirs in zip(self.numpy, other.numpy, strict=True))
         )
+
+
+def seed_torch(seed: int) -> None:
+    """Seed torch's global generators.
+
+    torch.manual_seed also queues a call, with a formatted traceback, for every kind of accelerator that is not in use:
+    that takes longer than a check does.
+    """
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(seed)
 
 
 @contextmanager

@@ -11,6 +11,10 @@ from types import ModuleType
 from pytest_optbench.words.errors import OptbenchError, nearest
 
 
+class MissingError(OptbenchError):
+    """What is named does not exist; whatever else is wrong with it is another mistake."""
+
+
 def load_object(path: str, *, where: str, root: Path | None = None) -> object:
     """The object that `module:name` names; `name` may have dots. `where` begins the sentence of an error."""
     module_name, separator, qualified = path.partition(":")
@@ -19,7 +23,7 @@ def load_object(path: str, *, where: str, root: Path | None = None) -> object:
     found: object = load_module(module_name, where=where, root=root)
     for part in qualified.split("."):
         if not hasattr(found, part):
-            raise OptbenchError(f"{where}: module {module_name!r} has no {qualified!r}{_near(part, found)}")
+            raise MissingError(f"{where}: module {module_name!r} has no {qualified!r}{_near(part, found)}")
         found = getattr(found, part)
     return found
 
@@ -35,7 +39,7 @@ def load_module(name: str, *, where: str, root: Path | None = None) -> ModuleTyp
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             hint = "" if error.name != top else "; is its package installed?"
-            raise OptbenchError(f"{where}: no module named {error.name!r}{hint}") from error
+            raise MissingError(f"{where}: no module named {error.name!r}{hint}") from error
         raise OptbenchError(f"{where}: importing {name!r} failed: {error}") from error
     except (Exception, SystemExit) as error:
         raise OptbenchError(f"{where}: importing {name!r} failed: {type(error).__name__}: {error}") from error

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,11 @@ class Recipe:
 
     def source(self) -> tuple[str, int]:
         """File and (zero-based) line of the optimizer's definition; ("", 0) where there is none to read."""
+        return self._place
+
+    @cached_property
+    def _place(self) -> tuple[str, int]:
+        # To find a class, inspect parses the whole file: longer than most checks take.
         target = inspect.unwrap(self.optimizer)
         try:
             return inspect.getsourcefile(target) or "", max(inspect.getsourcelines(target)[1] - 1, 0)

@@ -15,7 +15,8 @@ from pytest_optbench.words.table import case_rows
 from pytest_optbench.words.verdict import Verdict, judge
 
 TaskKey = tuple[str, int]
-_HEADER = ("task", "verdict", "reached", "steps", "quartiles", "budget", "target", "speed-up", "tuned")
+CaseKey = tuple[str, str, int]
+_HEADER = ("task", "change", "verdict", "reached", "steps", "quartiles", "budget", "target", "speed-up", "tuned")
 _HARD_SPACE = "\u00a0"
 """A space at which no line is broken."""
 _RIGHT = frozenset({"reached", "steps", "budget", "target", "speed-up"})
@@ -48,16 +49,18 @@ def summary_lines(
     pars: Mapping[TaskKey, float | None],
     tags: Mapping[TaskKey, Iterable[str]],
     inapplicable: Sequence[Inapplicable] = (),
+    before: Mapping[CaseKey, float] | None = None,
     width: int = 80,
     csv: str = "",
     command: str = "pytest --optbench",
     seconds: float | None = None,
 ) -> list[Line]:
-    """The whole summary. `pars` has the reference's median steps and `tags` the tags, by (task, version); `seconds` is
-    what the session took."""
+    """The whole summary. `pars` has the reference's median steps and `tags` the tags, by (task, version); `before`
+    has the baseline's median steps by (recipe, task, version), None where there is no baseline; `seconds` is what the
+    session took."""
     cases = list(case_rows(rows).values())
     verdicts = [judge(case) for case in cases]
-    lines = _table(cases, verdicts, pars, width)
+    lines = _table(cases, verdicts, pars, before, width)
     lines.append(Line(""))
     lines += _not_applicable(inapplicable, width)
     lines += _several_gradients(rows, width)
@@ -70,19 +73,40 @@ def summary_lines(
 
 
 def _table(
-    cases: Sequence[Sequence[Run]], verdicts: Sequence[Verdict], pars: Mapping[TaskKey, float | None], width: int
+    cases: Sequence[Sequence[Run]],
+    verdicts: Sequence[Verdict],
+    pars: Mapping[TaskKey, float | None],
+    before: Mapping[CaseKey, float] | None,
+    width: int,
 ) -> list[Line]:
-    cells = [_cells(case, verdict, pars) for case, verdict in zip(cases, verdicts, strict=True)]
-    columns = [name for name in _HEADER if name != "tuned" or any(row["tuned"] for row in cells)]
+    """A line per case; with a baseline, cases that are unchanged and pass as they should are folded into one."""
+    folded = [before is not None and case[0].change == "unchanged" and case[0].verdict != "failed" for case in cases]
+    shown = [both for both, fold in zip(zip(cases, verdicts, strict=True), folded, strict=True) if not fold]
+    lines = _lines(shown, pars, before, width) if shown else []
+    if any(folded):
+        count = sum(folded)
+        lines += wrapped(f"{count} case{'' if count == 1 else 's'} unchanged", width, green=True)
+    return lines
+
+
+def _lines(
+    shown: Sequence[tuple[Sequence[Run], Verdict]],
+    pars: Mapping[TaskKey, float | None],
+    before: Mapping[CaseKey, float] | None,
+    width: int,
+) -> list[Line]:
+    cells = [_cells(case, verdict, pars, before) for case, verdict in shown]
+    absent = {name for name in ("tuned", "change") if not any(row[name] for row in cells)}
+    columns = [name for name in _HEADER if name not in absent]
     for name in _DROP_ORDER:
         if _total(cells, columns) > width and name in columns:
             columns.remove(name)
     widths = {name: max(len(name), *(len(row[name]) for row in cells)) for name in columns}
     widths["task"] = max(widths["task"] - max(_total(cells, columns) - width, 0), 8)
     lines = [Line(_joined({name: name for name in columns}, columns, widths), {"bold": True})]
-    several = len({case[0].recipe for case in cases}) > 1
+    several = len({case[0].recipe for case, _ in shown}) > 1
     recipe = ""
-    for row, verdict, case in zip(cells, verdicts, cases, strict=True):
+    for row, (case, verdict) in zip(cells, shown, strict=True):
         if several and case[0].recipe != recipe:
             recipe = case[0].recipe
             lines.append(Line(_cut(f"{recipe} {_fixed(case[0])}", width), {"bold": True}))
@@ -90,22 +114,35 @@ def _table(
     return lines
 
 
-def _cells(case: Sequence[Run], verdict: Verdict, pars: Mapping[TaskKey, float | None]) -> dict[str, str]:
+def _cells(
+    case: Sequence[Run],
+    verdict: Verdict,
+    pars: Mapping[TaskKey, float | None],
+    before: Mapping[CaseKey, float] | None,
+) -> dict[str, str]:
     first = case[0]
+    earlier = (before or {}).get((first.recipe, first.task, first.task_version))
     q1, middle, q3 = verdict.quartiles
     par = pars.get((first.task, first.task_version))
     finite = math.isfinite(middle) and par is not None and middle > 0
     return {
         "task": first.task,
+        "change": _change(first) if before is not None else "",
         "verdict": _verdict_word(verdict, first),
         "reached": f"{verdict.reached}/{verdict.seeds}",
-        "steps": _steps(middle),
+        "steps": _steps(middle) if earlier is None else f"{_steps(earlier)} -> {_steps(middle)}",
         "quartiles": f"{_steps(q1)}..{_steps(q3)}" if math.isfinite(q1) else "",
         "budget": str(first.budget),
         "target": f"{first.target:.4g}",
         "speed-up": f"{par / middle:.2f}x" if finite and par is not None else "",
         "tuned": " ".join(f"{name}={_short(value)}" for name, value in json.loads(first.tuned).items()),
     }
+
+
+def _change(run: Run) -> str:
+    """The change word; with the ratio of steps where that is significant."""
+    significant = run.change in ("slower", "faster") and run.ratio is not None
+    return f"{run.change} {run.ratio:.3g}x" if significant else run.change
 
 
 def _fixed(run: Run) -> str:
@@ -119,7 +156,7 @@ def _short(value: object) -> str:
 
 
 def _verdict_word(verdict: Verdict, run: Run) -> str:
-    if run.verdict == "failed" and verdict.passed:
+    if run.verdict == "failed" and verdict.passed and run.change in ("new", ""):
         return "unexpectedly solved"
     word = "solved" if verdict.passed else verdict.word
     return f"{word} (expected)" if run.verdict == "xfailed" else word

@@ -68,7 +68,7 @@ class BaselineRow:
     threads: int = column("torch's intra-op threads", unit="threads", default=1)
     configuration: str = column("of a fingerprint, the recipe's configuration", default="")
     fingerprint: str = column(
-        "of a fingerprint, as a JSON list: version, tolerances, floor, shapes, then per step and tensor "
+        "of a fingerprint, as a JSON list: version, tolerances, floors, shapes, then per step and tensor "
         "the norm of the step and two projections of it",
         default="",
     )
@@ -163,6 +163,8 @@ def _checked(rows: list[BaselineRow], where: str) -> list[BaselineRow]:
             count = len(getattr(row, name))
             if count != len(row.seeds):
                 raise OptbenchError(f"{place}: column {name!r} has {count} entries for {len(row.seeds)} seeds")
+        if len(set(row.seeds)) < len(row.seeds):
+            raise OptbenchError(f"{place}: column 'seeds' names a seed twice")
         for outcome, steps in zip(row.outcomes, row.steps, strict=True):
             require_known(outcome, OUTCOMES, where=place, what="outcome")
             if (outcome == "reached") != (steps is not None):

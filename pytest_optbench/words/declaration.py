@@ -45,6 +45,10 @@ class OptimizerDeclaration:
     scheduler: Any = None
     tasks: str = ""
     expected_failures: Mapping[str, Any] = field(default_factory=dict)
+    fail_on: str | None = None
+    """Of its own gate; None for the option's value. The same for the next two."""
+    alpha: float | None = None
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         require_kind(self.name, str, where=f"{self.where}: name")
@@ -56,6 +60,7 @@ class OptimizerDeclaration:
             require_kind(getattr(self, key), dict, where=f"{self.where}: {key}")
         for key in ("family", "tasks"):
             require_kind(getattr(self, key), str, where=f"{self.where}: {key}")
+        self._require_gate()
         _require_reference(self.reference, where=f"{self.where}: reference")
         for name, options in self.configurations.items():
             require_kind(options, dict, where=f"{self.where}: configurations.{name}")
@@ -80,6 +85,11 @@ class OptimizerDeclaration:
             require_kind(space, dict, where=f"{self.where}: search.{name}")
             for key in space:
                 require_known(key, _SEARCH_KEYS, where=f"{self.where}: search.{name}", what="key")
+
+    def _require_gate(self) -> None:
+        for key, kind in (("fail_on", str), ("alpha", float), ("tolerance", float)):
+            if getattr(self, key) is not None:
+                require_kind(getattr(self, key), kind, where=f"{self.where}: {key}")
 
 
 OPTIMIZER_KEYS = tuple(f.name for f in fields(OptimizerDeclaration) if f.name not in ("name", "where"))

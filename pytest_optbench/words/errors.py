@@ -28,3 +28,12 @@ def require_known(name: str, valid: Iterable[str], *, where: str, what: str) -> 
     names = list(valid)
     if name not in names:
         raise OptbenchError(f"{where}: unknown {what} {name!r}{nearest(name, names)}")
+
+
+def inert(text: str) -> str:
+    """The text on one line, without control characters: it may quote a file.
+
+    >>> inert("a\\nb")
+    'a\\\\nb'
+    """
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -49,13 +49,13 @@ class Fingerprint:
     steps: tuple[tuple[Measured, ...], ...]
     tolerances: tuple[float, ...]
     """Per tensor, relative to the norm of the step: 1e-7, or more where rounding shows more."""
-    floor: float
-    """Absolute: the rounding of the parameters themselves."""
+    floors: tuple[float, ...]
+    """Per tensor, absolute: the rounding of the parameters themselves."""
 
     def to_json(self) -> str:
-        """A JSON list: version, tolerances, floor, shapes, then one list per step."""
+        """A JSON list: version, tolerances, floors, shapes, then one list per step."""
         return json.dumps(
-            [VERSION, list(self.tolerances), self.floor, list(self.tensors), *self.steps],
+            [VERSION, list(self.tolerances), list(self.floors), list(self.tensors), *self.steps],
             separators=(",", ":"),
             allow_nan=False,
         )
@@ -64,7 +64,7 @@ class Fingerprint:
 def from_json(text: str, *, where: str) -> Fingerprint:
     """The fingerprint behind a JSON list. Raises OptbenchError, with `where`, for anything else."""
     try:
-        version, tolerances, floor, tensors, *steps = json.loads(text)
+        version, tolerances, floors, tensors, *steps = json.loads(text)
         if version != VERSION:
             raise OptbenchError(
                 f"{where}: a fingerprint of version {version!r}; this is version {VERSION}: record it anew"
@@ -73,12 +73,12 @@ def from_json(text: str, *, where: str) -> Fingerprint:
             tuple(map(str, tensors)),
             tuple(tuple(tuple(map(_finite, measured)) for measured in step) for step in steps),
             tuple(float(_finite(one) or 0.0) for one in tolerances),
-            float(floor),
+            tuple(float(_finite(one) or 0.0) for one in floors),
         )
-        sizes = {len(step) for step in found.steps} | {len(found.tensors), len(found.tolerances)}
+        sizes = {len(step) for step in found.steps} | {len(found.tensors), len(found.tolerances), len(found.floors)}
         if len(sizes) > 1 or any(len(measured) != 3 for step in found.steps for measured in step):
             raise ValueError(sizes)
-        if not (all(one > 0 for one in found.tolerances) and 0 <= found.floor < math.inf):
+        if not (all(one > 0 for one in found.tolerances) and all(one >= 0 for one in found.floors)):
             raise ValueError(found.tolerances)
     except (ValueError, TypeError, RecursionError) as error:
         shown = text if len(text) <= 40 else f"{text[:40]}..."
@@ -102,8 +102,8 @@ def measured(values: Sequence[float]) -> Measured:
 def difference(found: Fingerprint, stored: Fingerprint) -> str:
     """Where a fingerprint first leaves the stored one, in a sentence; empty where it does not.
 
-    Two numbers agree when they differ by no more than the tensor's stored tolerance times the norm of the step, the larger one
-    of both, plus the floors.
+    Two numbers agree when they differ by no more than the tensor's stored tolerance times the norm of the step, the
+    larger one of both, plus the floors.
     """
     if found.tensors != stored.tensors:
         return f"is of tensors {', '.join(found.tensors)}; stored is one of {', '.join(stored.tensors)}"
@@ -112,7 +112,7 @@ def difference(found: Fingerprint, stored: Fingerprint) -> str:
     for t, (mine, theirs) in enumerate(zip(found.steps, stored.steps, strict=True), start=1):
         for k, (a, b) in enumerate(zip(mine, theirs, strict=True)):
             norms = [norm for norm in (a[0], b[0]) if norm is not None]
-            allowed = stored.tolerances[k] * max(norms, default=0.0) + found.floor + stored.floor
+            allowed = stored.tolerances[k] * max(norms, default=0.0) + found.floors[k] + stored.floors[k]
             for name, x, y in zip(("norm", "first projection", "second projection"), a, b, strict=True):
                 if not _agree(x, y, allowed):
                     tensor = f"tensor {k} ({found.tensors[k]})"

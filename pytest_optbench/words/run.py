@@ -81,7 +81,12 @@ class Run:
     change: str = _column(
         "of the case against the baseline: unchanged, changed, faster, slower, new, gone or incomparable", default=""
     )
-    p_value: float | None = _column("of the case against the baseline")
+    p_value: float | None = _column("of the case against the baseline, in the direction in which it is less")
+    ratio: float | None = _column(
+        "median over the pairs of seeds of steps now / steps in the baseline; inf: now missed"
+    )
+    ratio_low: float | None = _column("lower end of the 95 % interval of the ratio, for whatever distribution")
+    ratio_high: float | None = _column("upper end of the 95 % interval of the ratio, for whatever distribution")
 
     @property
     def steps(self) -> float:

@@ -47,6 +47,10 @@ class Sheet(Generic[Row]):
 
     def from_csv(self, text: str, *, where: str) -> list[Row]:
         """The rows of a CSV text. Raises OptbenchError, with `where`, line and column, for anything unreadable."""
+        return [row for _, row in self.numbered(text, where=where)]
+
+    def numbered(self, text: str, *, where: str) -> list[tuple[int, Row]]:
+        """The rows of a CSV text, each with the line it ends in, counted from 1. Raises as `from_csv` does."""
         reader = csv.reader(io.StringIO(text))
         try:
             return self._rows(reader, where)
@@ -55,17 +59,13 @@ class Sheet(Generic[Row]):
 
     def read(self, path: Path) -> list[Row]:
         """The rows of a CSV file; OptbenchError when it cannot be read."""
-        try:
-            # Not read_text, which would make a line feed of every carriage return.
-            return self.from_csv(path.read_bytes().decode("utf-8"), where=str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise OptbenchError(f"{path}: cannot read the {self.noun} ({error})") from error
+        return self.from_csv(read_text(path, self.noun), where=str(path))
 
     @property
     def _kinds(self) -> dict[str, str]:
         return {declared.name: str(declared.type) for declared in fields(self.row)}  # type: ignore[arg-type]
 
-    def _rows(self, reader: Any, where: str) -> list[Row]:
+    def _rows(self, reader: Any, where: str) -> list[tuple[int, Row]]:
         header = next(reader, None)
         if header is None:
             raise OptbenchError(f"{where}: empty file; expected the header of an optbench {self.noun}")
@@ -78,7 +78,7 @@ class Sheet(Generic[Row]):
             line = f"{where}, line {reader.line_num}"
             if len(cells) != len(header):
                 raise OptbenchError(f"{line}: {len(cells)} cells where the header has {len(header)}; truncated?")
-            rows.append(self._parse(dict(zip(header, cells, strict=True)), line))
+            rows.append((reader.line_num, self._parse(dict(zip(header, cells, strict=True)), line)))
         return rows
 
     def _parse(self, cells: dict[str, str], where: str) -> Row:
@@ -98,6 +98,15 @@ class Sheet(Generic[Row]):
                 if name in kinds
             }
         )
+
+
+def read_text(path: Path, noun: str) -> str:
+    """The text of a file; OptbenchError when it cannot be read."""
+    try:
+        # Not Path.read_text, which would make a line feed of every carriage return.
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptbenchError(f"{path}: cannot read the {noun} ({error})") from error
 
 
 def _line(cells: Sequence[str]) -> str:

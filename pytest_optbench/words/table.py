@@ -7,8 +7,11 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from pytest_optbench.words.run import SCHEMA, Run
+from pytest_optbench.words.run import COLUMNS, SCHEMA, VOLATILE, Run
 from pytest_optbench.words.sheet import Sheet
+
+LASTING: tuple[str, ...] = tuple(name for name in COLUMNS if name not in VOLATILE)
+"""The columns in which two runs of the same code agree."""
 
 
 def run_key(run: Run) -> tuple[str, str, int, int, str, int]:
@@ -27,6 +30,11 @@ def to_csv(runs: Iterable[Run]) -> str:
 def from_csv(text: str, *, where: str) -> list[Run]:
     """The runs of a CSV text. Raises OptbenchError, with `where`, line and column, for anything unreadable."""
     return _SHEET.from_csv(text, where=where)
+
+
+def numbered(text: str, *, where: str) -> list[tuple[int, Run]]:
+    """The runs of a CSV text, each with the line it ends in, counted from 1. Raises as `from_csv` does."""
+    return _SHEET.numbered(text, where=where)
 
 
 def read_runs(path: Path) -> list[Run]:

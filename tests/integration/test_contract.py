@@ -46,6 +46,10 @@ LIBRARY = """
         def load_state_dict(self, state):
             time.sleep(600)
 
+    class Leaves(Plain):
+        def load_state_dict(self, state):
+            raise SystemExit(3)
+
     class Exits(Plain):
         def load_state_dict(self, state):
             os._exit(3)
@@ -127,6 +131,18 @@ def test_an_exception_of_the_optimizer_is_shown_with_its_own_frames(library: Pro
     assert "Raises default::resume::float32: RuntimeError: no way back" in text
     assert 'raise RuntimeError("no way back")' in text
     assert "plan.py" not in text
+
+
+def test_an_optimizer_that_leaves_the_process_has_failed(library: Project) -> None:
+    result = library.table("Leaves").bench(*RESUME)
+    assert result.outcomes["failed"] == 2
+    assert "Leaves resume (default): SystemExit: 3" in result.text
+
+
+def test_a_check_that_another_plugin_ends_is_no_death_of_the_process(library: Project) -> None:
+    pytest.importorskip("pytest_timeout")
+    result = library.table("Hangs").bench(*RESUME, "--timeout=1")
+    assert "Hangs resume (default): ended by another plugin: Timeout" in result.text
 
 
 def test_an_optimizer_that_skips_has_failed(library: Project) -> None:

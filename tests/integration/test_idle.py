@@ -104,10 +104,10 @@ FOUND = """
     from torch.optim import Optimizer
 
     class Lion(Optimizer):
-        pass
+        def step(self): ...
 
     class Tiger(torch.optim.Optimizer):
-        pass
+        def step(self): ...
 
     class Cat:
         pass

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from project import Project
-
-from pytest_optbench.words.run import SCHEMA, Run
-from pytest_optbench.words.table import to_csv
 
 SCHEDULES = """
     import torch
@@ -201,32 +197,6 @@ def test_a_csv_that_cannot_be_written(project: Project, monkeypatch: pytest.Monk
     original = Path.open
     monkeypatch.setattr(Path, "open", refuse)
     assert "cannot write rows.csv (Permission denied)" in project.table("Descent").bench().error
-
-
-GOOD_BASELINE = to_csv([Run(task="bowl2", recipe="Descent", seed=seed, outcome="reached") for seed in range(4)])
-NEWER_BASELINE = to_csv([replace(Run(task="bowl2", recipe="Descent"), schema=SCHEMA + 1)])
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "base.csv: empty file; expected the header of an optbench runs table"),
-        (NEWER_BASELINE, f"base.csv, line 2: schema {SCHEMA + 1} is newer than {SCHEMA}"),
-        (GOOD_BASELINE[:-40], "base.csv, line 5: "),
-        (GOOD_BASELINE.replace(",bowl2,1,", ",bowl2,one,"), "column 'task_version' is 'one'; expected a number"),
-        (GOOD_BASELINE.replace("1,,bowl2", "x,,bowl2"), "schema is 'x'; expected a number"),
-    ],
-    ids=["empty", "newer", "truncated", "not a number", "bad schema"],
-)
-def test_a_baseline_that_cannot_be_read(project: Project, text: str, sentence: str) -> None:
-    project.table("Descent", settings='baseline = "base.csv"').write({"base.csv": text})
-    assert sentence in project.bench().error
-    assert nothing_ran(project)
-
-
-def test_a_baseline_of_bytes_is_refused(project: Project) -> None:
-    (project.table("Descent", settings='baseline = "base.csv"').folder / "base.csv").write_bytes(b"\xff\xfe\x00")
-    assert "base.csv: cannot read the runs table" in project.bench().error
 
 
 def test_a_baseline_that_does_not_exist_yet_is_a_notice_and_every_case_is_new(project: Project) -> None:

@@ -33,10 +33,12 @@ def test_claims_of_the_vocabulary_are_accepted(claims):
         ),
         ({"needs_closure": 1}, "here: claim 'needs_closure' (step() requires a closure) is 1; expected bool"),
         ({"slots": True}, "here: claim 'slots' (state tensors per parameter, at most) is True; expected int or float"),
+        ({"grad_scales": [0, 1.0]}, "here: claim 'grad_scales' is [0, 1.0]; expected positive numbers"),
         ({"no_ndim": 2}, "here: claim 'no_ndim' (numbers of dimensions that the constructor refuses) is 2; expected"),
         (
             {"weight_decay": "L2"},
-            "here: unknown value of claim 'weight_decay': 'L2'; valid are decoupled, decoupled_after,",
+            "here: unknown value of claim 'weight_decay': 'L2'; valid are decoupled, decoupled_after, "
+            "decoupled_lr_free, l2, none, other",
         ),
         ({"const_step": [1, 2]}, "here: claim 'const_step' is [1, 2]; expected a number or a list of three"),
         ({"const_step": [1, "2", 3]}, "here: claim 'const_step' is [1, '2', 3]; expected a number or a list of three"),

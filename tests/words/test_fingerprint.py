@@ -24,7 +24,7 @@ STORED = Fingerprint(
     tensors=("7x3", "6"),
     steps=tuple(((1.0, 0.25 * t, -0.5), (1e-3, 0.0, None)) for t in range(1, STEPS + 1)),
     tolerances=(1e-7, 1e-7),
-    floor=1e-15,
+    floors=(1e-15, 1e-15),
 )
 
 
@@ -122,14 +122,14 @@ def test_other_tensors_or_another_number_of_steps_are_told():
     [
         "",
         "{}",
-        "[1,[1e-7],0]",
-        '[1,[0],0,["6"]]',
-        '[1,[1e-7],0,["6"],[[1,2]]]',
-        '[1,[1e-7],0,["6"],[[1,2,"3"]]]',
-        '[1,[1e-7],0,["6"],[[1,2,true]]]',
-        '[1,[1e-7],0,["6"],[[1,2,NaN]]]',
-        '[1,[NaN],0,["6"],[[1,2,3]]]',
-        '[1,[1e-7],0,["6","5"],[[1,2,3],[1,2,3]]]',
+        "[1,[1e-7],[0]]",
+        '[1,[0],[0],["6"]]',
+        '[1,[1e-7],[0],["6"],[[1,2]]]',
+        '[1,[1e-7],[0],["6"],[[1,2,"3"]]]',
+        '[1,[1e-7],[0],["6"],[[1,2,true]]]',
+        '[1,[1e-7],[0],["6"],[[1,2,NaN]]]',
+        '[1,[NaN],[0],["6"],[[1,2,3]]]',
+        '[1,[1e-7],[0],["6","5"],[[1,2,3],[1,2,3]]]',
         "[" * 100000,
     ],
     ids=lambda text: text[:30] or "empty",
@@ -141,7 +141,7 @@ def test_what_is_no_fingerprint_is_told(text):
 
 def test_one_of_another_version_is_told():
     with pytest.raises(OptbenchError, match="here: a fingerprint of version 2; this is version 1: record it anew"):
-        from_json('[2,[1e-7],0,["6"]]', where="here")
+        from_json('[2,[1e-7],[0],["6"]]', where="here")
 
 
 def test_rows_of_a_baseline_are_sorted_by_configuration_and_compared():

@@ -99,4 +99,4 @@ def _numbers(value: object) -> Iterator[float]:
         # A decay rate near one is moved by what is left of it to one.
         yield from (value * 3, value / 2) if value < 1 / 3 else (max(1 - 3 * (1 - value), value / 2), value * 0.9)
     else:
-        yield from (value * 1.25, value * 0.8)
+        yield from (value * 1.05, value * 0.95)  # little: coefficients of an iteration may leave where it is stable

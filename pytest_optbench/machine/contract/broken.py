@@ -69,14 +69,12 @@ def require_finite(tensors: Sequence[Tensor], *, when: str, what: str = "tensor"
             )
 
 
-CLEAR = (TypeError, ValueError, RuntimeError, NotImplementedError, AssertionError)
-"""What says that something is not supported, beside exceptions that a package has made for the purpose. IndexError,
-ZeroDivisionError and their like say that it was not thought of."""
+UNCLEAR = (ArithmeticError, AttributeError, LookupError, NameError, RecursionError)
+"""What says that something was not thought of, such as ZeroDivisionError and IndexError, rather than not supported."""
 
 
 def refused(attempt: Callable[[], object], what: str) -> bool:
-    """Does the attempt raise a clear error: one of the types that are meant for it, or one of its own making, with a
-    message?
+    """Does the attempt raise a clear error: one that has a message, and is of a type that somebody raises on purpose?
 
     False where it raises nothing. Raises ContractBroken for an error that is not clear.
     """
@@ -84,18 +82,13 @@ def refused(attempt: Callable[[], object], what: str) -> bool:
         attempt()
     except (ContractBroken, NotAvailable):
         raise
-    except Exception as error:
-        if isinstance(error, CLEAR) or _made_for_it(type(error)):
-            require(bool(str(error)), f"{what} raised {type(error).__name__} without a message; expected a clear error")
-            return True
+    except UNCLEAR as error:
         sentence = f"{what} raised {type(error).__name__}: {error}; expected a clear error, such as ValueError"
         raise ContractBroken(sentence) from error
+    except Exception as error:
+        require(bool(str(error)), f"{what} raised {type(error).__name__} without a message; expected a clear error")
+        return True
     return False
-
-
-def _made_for_it(kind: type[Exception]) -> bool:
-    """Is it none of Python's own?"""
-    return kind.__module__ != "builtins"
 
 
 def require_refusal(attempt: Callable[[], object], what: str, *, claim: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -34,8 +35,8 @@ _SLOTS: tuple[tuple[tuple[int, ...], tuple[int, ...], float], ...] = (
     ((7, 3), (7, 3), 1.0),
     ((3, 7), (3, 7), 1e-4),
     ((6,), (2, 5), 1e2),
-    ((2, 3, 2, 2), (4, 4), 1e-2),
-    ((5,), (5, 2), 1.0),
+    ((2, 3, 2, 2), (5, 2), 1e-2),
+    ((4, 4), (4, 4), 1.0),
 )
 """Of each tensor: its shape, the matrix in its place where only such are accepted, and the scale of its gradients."""
 _JITTER = 1e-13
@@ -53,46 +54,54 @@ def fingerprint(subject: Subject) -> Fingerprint:
     Gradients and starting values are drawn by Python's own generator, so that they are the same in every version of
     torch and on every machine, and depend on nothing else; only for an optimizer that evaluates a closure or
     differentiates gradients do they have a part 0.3 p, without which there would be nothing to evaluate. Five tensors
-    (tall, wide, a vector, a convolution and one that comes late) with gradients from 1e-4 to 1e2, in two groups, the
-    second with another value of every number that is a hyperparameter; what happens to them is in
+    (tall, wide, a vector, a convolution, and a square one that comes late) have gradients from 1e-4 to 1e2, in two
+    groups, the second with another value of every number that is a hyperparameter; what happens to them is in
     `words.fingerprint.EVENTS`.
 
     The tolerance is 1e-7 of a step unless rounding shows more: the script is played again with every gradient moved by
     1e-13, or by eps of the lowest precision in which the optimizer was seen to compute or to keep its state; four times
-    the largest change of a tensor's steps, rounded up to 1, 2 or 5 times a power of ten, is then its tolerance.
+    the largest change of a tensor's steps, rounded up to 1, 2 or 5 times a power of ten, is then its tolerance, and
+    four times that eps is the least.
     """
     subject = subject.in_dtype(torch.float32 if subject.claimed("no_fp64") else torch.float64)
     with isolated(), torch.enable_grad():
         plain, groups = _played_in_groups(subject)
         watch = _Watch(subject.dtype)
-        with suppress(Exception), watch:  # what cannot be watched, a compiled step, is taken to keep its precision
+        with suppress(Exception), _uncompiled(), watch:  # what cannot be watched is taken to keep its precision
             _played(subject, groups, steps=_WATCHED, watch=watch)
-        moved = _played(
-            subject, groups, max(_JITTER, torch.finfo(watch.lowest).eps if watch.lowest != torch.float64 else 0.0)
-        )
+        eps = torch.finfo(watch.lowest).eps if watch.lowest != torch.float64 else 0.0
+        moved = _played(subject, groups, max(_JITTER, eps))
+    least = max(LEAST_TOLERANCE, _round_number(_MARGIN * eps))
     return Fingerprint(
         tensors=tuple("x".join(map(str, shape)) or "scalar" for shape in _shapes(subject)),
         steps=plain.steps,
-        tolerances=tuple(max(LEAST_TOLERANCE, _round_number(_MARGIN * one)) for one in _responses(plain, moved)),
-        floor=float(f"{plain.floor:.0e}"),
+        tolerances=tuple(max(least, _round_number(_MARGIN * one)) for one in _responses(plain, moved)),
+        floors=tuple(float(f"{floor:.0e}") for floor in plain.floors),
     )
 
 
 @dataclass(frozen=True)
 class _Play:
     steps: tuple[tuple[Measured, ...], ...]
-    floor: float
+    floors: tuple[float, ...]
+
+    @property
+    def finite(self) -> bool:
+        return all(number is not None for step in self.steps for one in step for number in one)
 
 
 Groups = Sequence[tuple[Sequence[int], Mapping[str, Any]]]
 
 
 def _played_in_groups(subject: Subject) -> tuple[_Play, Groups | None]:
-    """The script with as many options of the second group as the optimizer takes, and its groups."""
+    """The script with as many options of the second group as the optimizer takes and stays finite with, and the
+    groups."""
     ways = [*_ways(subject)]
     for groups in ways[:-1]:
         with suppress(Exception):
-            return _played(subject, groups), groups
+            play = _played(subject, groups)
+            if play.finite:
+                return play, groups
     return _played(subject, ways[-1]), ways[-1]
 
 
@@ -123,7 +132,7 @@ def _played(
     )
     rates = [group.get("lr") for group in walk.groups]
     rates = [rate.item() if isinstance(rate, Tensor) else rate for rate in rates]
-    size = 0.0
+    sizes = [0.0] * len(shapes)
     found = []
     for t in range(1, steps + 1):
         for group, rate in zip(walk.groups, rates, strict=True):
@@ -133,14 +142,14 @@ def _played(
         walk.step()
         after = walk.values()
         found.append(_measured(before, after))
-        size = max(size, *(_norm(value) for value in after))
+        sizes = [max(size, _norm(value)) for size, value in zip(sizes, after, strict=True)]
     if subject.declared.train_eval:
         before = walk.values()
         walk.eval()
         found.append(_measured(before, walk.values()))
     if watch is not None:
         watch.look(lowest_precision(walk.optimizer.state, subject.dtype))
-    return _Play(tuple(found), 4 * torch.finfo(subject.dtype).eps * size)
+    return _Play(tuple(found), tuple(4 * torch.finfo(subject.dtype).eps * size for size in sizes))
 
 
 def _write(group: dict[str, Any], rate: float) -> None:
@@ -210,7 +219,7 @@ def _responses(plain: _Play, moved: _Play) -> list[float]:
             for x, y in zip(a, b, strict=True):
                 if x is None or y is None:
                     largest[k] = largest[k] if x is y else math.inf
-                elif (gap := abs(x - y) - plain.floor - moved.floor) > 0:
+                elif (gap := abs(x - y) - plain.floors[k] - moved.floors[k]) > 0:
                     largest[k] = max(largest[k], gap / max(norms))
     return largest
 
@@ -230,6 +239,12 @@ def _shapes(subject: Subject) -> list[tuple[int, ...]]:
         shape if subject.accepts(len(shape)) else matrix if subject.accepts(2) else SHAPE_OF[nearest]
         for shape, matrix, _ in _SLOTS
     ]
+
+
+def _uncompiled() -> AbstractContextManager[Any]:
+    """Runs compiled steps as they are written: what is compiled under a watch fails, and is then broken for good."""
+    stance = getattr(torch.compiler, "set_stance", None) if "torch._dynamo" in sys.modules else None
+    return stance("force_eager") if stance is not None else nullcontext()
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -11,7 +11,7 @@ from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable
 from pytest_optbench.machine.contract.check import Check, Measures
 from pytest_optbench.machine.contract.checks import CHECKS
 from pytest_optbench.machine.contract.subject import Subject, subjects
-from pytest_optbench.machine.determinism import isolated
+from pytest_optbench.machine.determinism import isolated, seed_torch
 from pytest_optbench.machine.recipe import Capabilities, Recipe, without_default
 from pytest_optbench.machine.streams import derived_seed
 from pytest_optbench.words.claims import check_of
@@ -44,7 +44,7 @@ class CheckCase:
         NotAvailable where the check cannot be made here.
         """
         with isolated(), torch.enable_grad():
-            torch.manual_seed(derived_seed("contract", self.subject.seed, "global") % 2**63)
+            seed_torch(derived_seed("contract", self.subject.seed, "global"))
             try:
                 return self.check.run(self.subject, self.part)
             except (ContractBroken, NotAvailable):

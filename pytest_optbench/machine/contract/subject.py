@@ -49,7 +49,8 @@ class Subject:
 
     @cached_property
     def claims(self) -> Mapping[str, Any]:
-        own = self.recipe.claims.get(self.configuration, {})
+        table = self.recipe.claims.get(self.configuration)
+        own = table if isinstance(table, Mapping) else {}  # a configuration may have the name of a claim
         return {key: value for key, value in {**self.recipe.claims, **own}.items() if not isinstance(value, Mapping)}
 
     @property

@@ -75,7 +75,10 @@ class Walk:
         self.t = 0
         values = initial(subject, shapes) if start is None else start
         self.parameters = [torch.nn.Parameter(value.detach().clone()) for value in values]
-        self.random = RandomState.seeded(derived_seed("contract", subject.seed, "optimizer"))
+        self.random: RandomState | None = None
+        """The global random state as this walk left it; kept only for an optimizer that claims to draw from it."""
+        if subject.claimed("stochastic"):
+            self.random = RandomState.seeded(derived_seed("contract", subject.seed, "optimizer"))
         with self.randomly():
             self.optimizer: Any = (
                 subject.recipe.optimizer(handed(self.parameters), **{**subject.options, **self.options})
@@ -204,16 +207,16 @@ class Walk:
 class _OwnRandom:
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
-        # Moving the generators costs more than a step does, and few optimizers draw.
-        self.needed = walk.subject.claimed("stochastic")
+        self.before: RandomState | None = None
 
     def __enter__(self) -> None:
-        if self.needed:
+        # Moving the generators costs more than a step does, and few optimizers draw.
+        if self.walk.random is not None:
             self.before = RandomState.current()
             self.walk.random.restore()
 
     def __exit__(self, *_: object) -> None:
-        if self.needed:
+        if self.before is not None:
             self.walk.random = RandomState.current()
             self.before.restore()
 

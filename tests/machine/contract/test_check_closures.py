@@ -96,3 +96,25 @@ def test_what_may_run_its_closure_often_is_asked_for_the_rest():
 def test_what_needs_a_closure_has_no_plain_step():
     assert cases(torch.optim.LBFGS, "closure_equals_plain") == []
     assert sentence(torch.optim.LBFGS, "closure", claims={"multi_closure": True}) == ""
+
+
+class WithoutArgument(Sound):
+    def step(self):
+        return super().step()
+
+
+class Refuses(Sound):
+    def step(self, closure=None):
+        if closure is not None:
+            raise NotImplementedError("closures are not supported")
+        return super().step()
+
+
+def test_a_step_without_the_argument_is_one_fault_and_what_can_be_checked_without_is():
+    expected = "step() takes no closure; expected step(closure=None), as training loops call it"
+    assert sentence(WithoutArgument, "closure") == expected
+    assert {sentence(WithoutArgument, check) for check in ("closure_equals_plain", "no_leak")} == {""}
+
+
+def test_a_closure_may_be_refused_in_so_many_words():
+    assert {sentence(Refuses, check) for check in (*CHECKS, "no_leak")} == {""}

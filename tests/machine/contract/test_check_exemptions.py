@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from life_cycle import Sound, cases, sentence, verdicts
 
 
@@ -23,6 +24,21 @@ def test_a_claim_that_a_check_needs_is_kept():
 def test_a_claim_that_no_check_needs_is_out_of_date(claim):
     found = sentence(Sound, "claim_is_needed", claims={claim: True})
     assert found.startswith(f"the claim {claim!r} is out of date: every check that it concerns passes without it (")
+
+
+class RoundsByChance(Sound):
+    def update(self, p, g, group, state):
+        super().update(p, g, group, state)
+        if p.dtype == torch.bfloat16:
+            p.mul_(1 + 0.05 * torch.rand(()).bfloat16())
+
+
+def test_randomness_in_low_precision_alone_needs_its_claim():
+    assert [sentence(RoundsByChance, check) != "" for check in ("resume_bf16", "mixed_dtypes")] == [True, True]
+    claims = {"stochastic": True}
+    assert [sentence(RoundsByChance, check, claims=claims) for check in ("resume_bf16", "mixed_dtypes")] == ["", ""]
+    assert sentence(RoundsByChance, "claim_is_needed", claims=claims) == ""
+    assert "out of date" in sentence(Sound, "claim_is_needed", claims=claims)
 
 
 def test_a_configuration_may_need_it():

@@ -61,8 +61,8 @@ def test_a_sound_optimizer_passes(optimizer, check):
         ("hooks", CallsHooksItself, "in step 1 the hooks ran as ['pre 1', 'pre 2', 'post 1', 'post 2', 'post 1', "),
         ("hooks", StepsTwice, "in step 1 the hooks ran as ['pre 1', 'pre 2', 'pre 1', 'pre 2', 'post 1', "),
         ("hooks", SwapsThem, "when the post-hooks of step 1 ran, tensor 0 (4x3) is"),
-        ("state_dict_hooks", OwnStateDict, "state_dict() ran the hooks none; expected its pre-hook and its post-hook"),
-        ("state_dict_hooks", OwnLoad, "load_state_dict() ran the hooks none; expected its pre-hook and its post-hook"),
+        ("state_dict_hooks", OwnStateDict, "state_dict() ran no hook; expected its pre-hook and its post-hook"),
+        ("state_dict_hooks", OwnLoad, "load_state_dict() ran no hook; expected its pre-hook and its post-hook"),
         ("state_dict_hooks", TwiceAsked, "state_dict() ran the hooks ['state_dict pre', 'state_dict post', "),
     ],
 )

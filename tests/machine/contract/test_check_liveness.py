@@ -47,6 +47,14 @@ def test_a_dead_hyperparameter_is_named_and_the_others_are_not_blamed(move, part
     assert set(said.values()) == {""}
 
 
+def with_floor(p, g, state, group):
+    normalized(p, g / g.norm().clamp(min=group["floor"]), state, group)
+
+
+def test_a_floor_far_below_what_is_seen_is_alive() -> None:
+    assert verdicts(optimizer_of(with_floor, floor=1e-2), CHECK)["floor"] == ""
+
+
 def test_a_flag_that_nobody_reads() -> None:
     assert "flag=True" in verdicts(optimizer_of(normalized, flag=False), CHECK)["flag"]
 
@@ -88,3 +96,18 @@ def test_other_values(name, value, first) -> None:
     others = changed(name, value)
     assert others[0] == pytest.approx(first)
     assert value not in others
+
+
+def test_what_only_the_defaults_hold_is_no_option() -> None:
+    class Counts(torch.optim.Optimizer):
+        def __init__(self, params, lr=0.1, **others):
+            super().__init__(params, {"lr": lr, "step": 0, "eps": others.get("eps", 1e-8)})
+
+        def step(self, closure=None):
+            with torch.no_grad():
+                for p in self.param_groups[0]["params"]:
+                    p.sub_(self.param_groups[0]["lr"] * p.grad)
+
+    said = verdicts(Counts, CHECK)
+    assert "step" not in said
+    assert "eps has no effect" in said["eps"]

@@ -272,3 +272,16 @@ def test_a_mistake_in_a_reference_is_a_sentence(reference, sentence):
     with pytest.raises(OptbenchError) as error:
         loaded(reference, hyperparameters={"epsilon": 1e-6})
     assert str(error.value).startswith(sentence)
+
+
+def test_a_zero_that_only_one_of_them_takes_is_named():
+    class Strict(torch.optim.SGD):
+        def __init__(self, params, lr=0.1):
+            if lr <= 0:
+                raise ValueError("lr must be positive")
+            super().__init__(params, lr=lr)
+
+    made = Recipe(name="Strict", optimizer=Strict, where="here", reference=Reference(torch.optim.SGD))
+    (case,) = [one for one in plan(made, declared(made)) if one.name == "default::parity::refused_zeros"]
+    with pytest.raises(ContractBroken, match=r"^lr=0.0 is accepted by torch.optim.sgd:SGD and refused by it$"):
+        case.run()

@@ -106,10 +106,42 @@ def test_there_is_a_verdict_for_each_scheduler():
     assert list(verdicts(torch.optim.Adadelta, "scheduler")) == SCHEDULES[:-1]
 
 
-@pytest.mark.parametrize("optimizer", [OwnRate, OwnMomentum])
-def test_a_value_read_once_is_found_by_what_writes_it(optimizer):
-    """The twin, steered by hand, ignores the value as well; that is the business of another check."""
-    assert set(verdicts(optimizer, "scheduler").values()) == {""}
+def test_betas_that_are_no_numbers_are_not_steered():
+    class Nested(Sound):
+        def __init__(self, params, lr=0.1, betas=((0.5, 0.9), 0.9), momentum=None):
+            (low, _), _ = betas
+            super().__init__(params, lr, momentum or low)
+            self.defaults.update(betas=betas, momentum=momentum or low)
+
+    assert verdicts(Nested, "scheduler") == dict.fromkeys(SCHEDULES[:-1], "")
+    assert "betas" not in verdicts(Nested, "error_names_argument")
+
+
+def test_a_rate_may_stand_in_the_groups_alone():
+    class OfGroups(Sound):
+        def __init__(self, params, lr=0.1):
+            super().__init__(params, lr)
+            self.defaults = {"foreach": None}
+
+    assert verdicts(OfGroups, "scheduler") == dict.fromkeys(SCHEDULES[:-1], "")
+
+
+class MomentumInState(Sound):
+    def update(self, p, g, group, state):
+        super().update(p, g, {**group, "momentum": state.setdefault("own", group["momentum"])}, state)
+
+
+def test_a_rate_read_once_is_found_by_another_check():
+    """The twin, steered by hand, ignores the value as well."""
+    assert set(verdicts(OwnRate, "scheduler").values()) == {""}
+
+
+@pytest.mark.parametrize("optimizer", [OwnMomentum, MomentumInState])
+def test_a_momentum_read_once_is_found(optimizer):
+    found = verdicts(optimizer, "scheduler")
+    assert "writes 'momentum' into the group, are to the bit those where it stays" in found.pop("OneCycleLR_momentum")
+    assert set(found.values()) == {""}
+    assert set(verdicts(optimizer, "scheduler", claims={"dead_ok": ["momentum"]}).values()) == {""}
 
 
 def test_there_is_a_verdict_for_each_bad_value():

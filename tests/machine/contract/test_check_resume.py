@@ -236,3 +236,15 @@ def test_what_does_without_bfloat16_must_raise():
 
 def test_what_has_no_float64_is_not_asked_for_it():
     assert cases(Sound, "resume_in_float64", claims={"no_fp64": True}) == []
+
+
+def test_a_default_that_loading_writes_over_the_saved_value():
+    class Resets(Sound):
+        def __setstate__(self, state):
+            super().__setstate__(state)
+            for group in self.param_groups:
+                group["weight_decay"] = 0.01
+
+    found = verdicts(Resets, "loaded_values_win")
+    assert found.pop("weight_decay") == "built with weight_decay=0.01 and loaded with 0.03, the group has 0.01"
+    assert set(found.values()) == {""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -21,11 +22,12 @@ def closure(subject: Subject) -> None:
     moves batch statistics; a loss that is lost on the way to the training loop; a step that leaves gradients switched
     off. Criterion: in each of 2 steps, taken with gradients on and off, the closure runs once, with gradients enabled;
     step returns what it returned to a relative 1e-6 (a value may pass through float32); `step()` without one returns
-    None; the grad mode afterwards is the mode before. Relaxed by `multi_closure` (it may run more often, and any of its
-    values may come back). What needs a closure has no plain step.
+    None; the grad mode afterwards is the mode before; or a closure is refused with a NotImplementedError. Relaxed by
+    `multi_closure` (it may run more often, and any of its values may come back). What needs one has no plain step.
     """
+    require(_names_closure(subject), "step() takes no closure; expected step(closure=None), as training loops call it")
     walk = Walk(subject)
-    for mode in (True, False):
+    for mode in (True, False) if takes_closure(subject) else ():
         seen: list[tuple[bool, float]] = []
         with torch.set_grad_enabled(mode):
             result = _step(walk, seen)
@@ -53,6 +55,29 @@ def closure(subject: Subject) -> None:
             require(after == mode, f"step() was called with grad mode {mode} and left it at {after}")
 
 
+def takes_closure(subject: Subject) -> bool:
+    """Can `step` be called with a closure? Not where its signature has none, or a NotImplementedError refuses it."""
+    if not _names_closure(subject):
+        return False
+    try:
+        _step(Walk(subject), [])
+    except NotImplementedError as refusal:
+        return not str(refusal)
+    except Exception:  # a fault, for the check of closures to show
+        return True
+    return True
+
+
+def _names_closure(subject: Subject) -> bool:
+    try:
+        inspect.signature(subject.sample.step).bind(lambda: None)
+    except TypeError:
+        return False
+    except ValueError:  # nothing to read it from
+        return True
+    return True
+
+
 def _step(walk: Walk, seen: list[tuple[bool, float]]) -> Any:
     """One step with a closure that notes the grad mode and its loss; returns what step returned."""
 
@@ -78,9 +103,9 @@ def closure_equals_plain(subject: Subject) -> None:
 
     Prevents: a closure evaluated after the update, so that every step uses the gradient of the one before, and code
     that is reached in one of the two ways only. Criterion: 4 steps with a closure are equal to the bit to 4 of backward
-    and `step()`. No tolerance. Exemption: `multi_closure`; what needs a closure has nothing to compare.
+    and `step()`. No tolerance. Exemption: `multi_closure`; what needs a closure, or takes none, has nothing to compare.
     """
-    if subject.capabilities.needs_closure:
+    if subject.capabilities.needs_closure or not takes_closure(subject):
         return
     called, plain = Walk(subject), Walk(subject)
     for _ in range(4):

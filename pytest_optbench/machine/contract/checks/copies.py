@@ -44,7 +44,7 @@ def _importable(subject: Subject) -> bool:
     return found is made
 
 
-@check(once=True, applies=_importable)
+@check(once=True, applies=_importable, relaxed=("one_group",))
 def pickle_(subject: Subject) -> None:
     """An optimizer that has been pickled together with its parameters goes on as the original does.
 

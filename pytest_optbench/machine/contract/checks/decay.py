@@ -19,7 +19,10 @@ SHRINKAGE = 0.25
 """Of one step, where the learning rate takes part: so large that the order of decay and step shows."""
 
 
-@check(applies=all_of(offers("weight_decay"), claims("weight_decay")))
+@check(
+    applies=all_of(offers("weight_decay"), claims("weight_decay")),
+    relaxed=("uses_param_values", "moves_on_zero_grad", "couples_params", "one_group", "not_per_group"),
+)
 def weight_decay(subject: Subject) -> None:
     """Weight decay is what is declared: decoupled from the gradient, added to it, or without effect.
 
@@ -74,7 +77,7 @@ def _decoupled(subject: Subject, mode: str, flip: dict[str, Any]) -> None:
         start = walk.values()
         for t in (1, 2, 3):
             walk.step()
-            when = f"with {setting}, after {t} steps along zero gradients, where p0 (1 - {lr:g} * {decay:g})^{t} is due"
+            when = f"with {setting}, after step {t} along zero gradients, where p0 (1 - {lr:g} * {decay:g})^{t} is due"
             require_close(walk.values(), [value * kept**t for value in start], rtol=rtol, atol=atol, when=when)
     if not subject.claimed("uses_param_values"):
         without = _started(subject, 0.0, flip, plain)

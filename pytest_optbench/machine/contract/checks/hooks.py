@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -107,12 +107,16 @@ def state_dict_hooks(subject: Subject) -> None:
     state = optimizer.state_dict()
     require(
         seen == ["state_dict pre", "state_dict post"],
-        f"state_dict() ran the hooks {seen or 'none'}; expected its pre-hook and its post-hook, once each",
+        f"state_dict() ran {_named(seen)}; expected its pre-hook and its post-hook, once each",
     )
     require(state.get("mark") == 1, "state_dict() does not return what its post-hook returned")
     seen.clear()
     optimizer.load_state_dict(state)
     require(
         seen == ["load pre", "load post"],
-        f"load_state_dict() ran the hooks {seen or 'none'}; expected its pre-hook and its post-hook, once each",
+        f"load_state_dict() ran {_named(seen)}; expected its pre-hook and its post-hook, once each",
     )
+
+
+def _named(seen: Sequence[str]) -> str:
+    return f"the hooks {list(seen)}" if seen else "no hook"

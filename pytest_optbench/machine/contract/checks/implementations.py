@@ -34,7 +34,7 @@ def _variants(subject: Subject) -> list[str]:
     return [*offered, *([TENSOR_LR] if has_lr else [])]
 
 
-@check(over=_variants)
+@check(over=_variants, relaxed=("one_group", "not_per_group"))
 def implementations_agree(subject: Subject, variant: str) -> None:
     """Options that choose an implementation do not change the result.
 

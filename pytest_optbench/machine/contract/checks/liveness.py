@@ -80,9 +80,9 @@ def changed(name: str, value: float) -> list[Any]:
     elif size == 0:
         others = [0.1, 0.5]
     elif size < 1e-3 or ("eps" in name and size < 1e-2):
-        others = [value * 1e4, value * 10, value / 10, 1e-3]  # what is as small as 1e-30 shows nowhere else
-    elif size < 0.5:
-        others = [3 * value if name == "weight_decay" else 2 * value, value / 2, value / 10]
+        others = [value * 1e4, value * 10, value / 10, math.copysign(1e-3, value)]
+    elif size < 0.5:  # last: a floor or a threshold that ordinary values are far from
+        others = [3 * value if name == "weight_decay" else 2 * value, value / 2, value / 10, value * 1e4]
     elif size < 1:
         others = [math.copysign(near, value) for near in (1 - 1.5 * (1 - size), (1 + size) / 2, size / 10)]
     else:

@@ -42,8 +42,9 @@ def parity(subject: Subject, name: str) -> None:
     roundings of the parameter for each step. One verdict per scenario: `quadratic` (curvatures from 0.01 to 10), `mlp`
     (a network of two layers, by autograd), `groups` (three groups, each with hyperparameters of its own),
     `changing_lr`, `missing_gradients` (None at first, and in between), `zero_gradients`, `weight_decay`, `closure`
-    (also the value that is returned), and for the default configuration `defaults`: what both have has the same default
-    in both. All other scenarios give both the subject's values, so that one default is not reported by each of them.
+    (also the value that is returned), and for the default configuration `refused_zeros` (a hyperparameter of 0 is taken
+    by both or by neither) and `defaults`: what both have has the same default in both. All other scenarios give both
+    the subject's values, so that one default is not reported by each of them.
     Tolerance: an update is a handful of operations, each off by eps = 2.2e-16; the worst that sound formulas do to it
     is a bias correction 1 - beta^t at the first step (1000 eps at beta = 0.999) or a variance as the difference of two
     moments (1e4 eps); 30 steps of 8 operations make that 30 * 8 * 1e4 eps = 5e-10 of the way. Where one of the two
@@ -237,6 +238,18 @@ def _step_with_closure(walk: Walk) -> Any:
     return result
 
 
+def _refused_zeros(pair: Counterpart) -> None:
+    """A hyperparameter of zero, the limit of most ranges, is taken by both or by neither."""
+    for name, value in pair.shared.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        options = {name: type(value)(0)}
+        mine, theirs = pair.mine.buildable(**options), pair.theirs.buildable(**pair.translated(options))
+        if mine != theirs:
+            taker, other = ("it", pair.reference.path) if mine else (pair.reference.path, "it")
+            raise ContractBroken(f"{name}={options[name]!r} is accepted by {taker} and refused by {other}")
+
+
 def _closes(pair: Counterpart) -> bool:
     """Is a closure one way among two? Where it is the only one, every scenario goes that way."""
     return not any(
@@ -263,6 +276,7 @@ _SCENARIOS: Mapping[str, _Scenario] = {
     "zero_gradients": _Scenario(_along(_zeros, 12)),
     "weight_decay": _Scenario(_along(_rugged, 10, weight_decay=0.1), lambda pair: "weight_decay" in pair.shared),
     "closure": _Scenario(_closure, _closes),
+    "refused_zeros": _Scenario(_refused_zeros, lambda pair: pair.mine.configuration == DEFAULT_CONFIGURATION),
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR, StepLR
 
@@ -15,6 +16,7 @@ from pytest_optbench.machine.contract.broken import (
     require_close,
     require_equal,
     require_finite,
+    same,
 )
 from pytest_optbench.machine.contract.check import check
 from pytest_optbench.machine.contract.subject import Subject
@@ -66,8 +68,20 @@ def lr_read_each_step(subject: Subject) -> None:
 def _schedules(subject: Subject) -> list[str]:
     if not _has_rate(subject):
         return []
-    momenta = subject.sample.defaults.keys() & {"momentum", "betas"}
+    momenta = _steered(subject.sample.defaults) != ["lr"]
     return [name for name in _SCHEDULES if momenta or name != "OneCycleLR_momentum"]
+
+
+def _steered(defaults: Mapping[str, Any]) -> list[str]:
+    """The hyperparameters that a scheduler of torch writes into the groups: besides the learning rate momentum or
+    betas, where these are numbers and stand in `defaults`, in which torch looks for them."""
+    momentum = "betas" if "betas" in defaults else "momentum"  # of both, torch writes betas
+    return ["lr", momentum] if momentum in defaults and _are_numbers(defaults[momentum]) else ["lr"]
+
+
+def _are_numbers(value: Any) -> bool:
+    entries = value if isinstance(value, (tuple, list)) and value else [value]
+    return all(isinstance(entry, (int, float, Tensor)) for entry in entries)
 
 
 @check(over=_schedules, exempt=("lr_unused",))
@@ -79,21 +93,25 @@ def scheduler(subject: Subject, name: str) -> None:
     each, learning rate and momentum (or betas) in the group are to the bit those that the scheduler gives an optimizer
     which does nothing, and after it they are untouched; the parameters are equal to the bit to those of an optimizer
     into whose groups the same values are written by hand. One verdict for each of LambdaLR, StepLR, CosineAnnealingLR,
-    OneCycleLR and, where there are momentum or betas, OneCycleLR with `cycle_momentum`. Exemption: `lr_unused`.
+    OneCycleLR and, where momentum or betas are numbers, OneCycleLR with `cycle_momentum`; under that, some bit of the
+    parameters must differ from those where momentum stays as it is written first (unless `dead_ok` or `not_per_group`
+    names it). Exemption: `lr_unused`.
     """
     lr = subject.lr or 0.0
-    walk, twin = Walk(subject), Walk(subject)
-    keys = ("lr", "momentum", "betas")
-    same = [{key: group[key] for key in keys if key in group} for group in walk.groups]
-    idle = _Idle([{"params": [torch.nn.Parameter(torch.ones(1))], **group} for group in same], same[0])
+    walk, twin, other = Walk(subject), Walk(subject), Walk(subject)
+    keys = _steered(walk.optimizer.defaults)
+    steered = [{key: group[key] for key in keys if key in group} for group in walk.groups]
+    idle = _Idle([{"params": [torch.nn.Parameter(torch.ones(1))], **group} for group in steered], steered[0])
     steering, pattern = _SCHEDULES[name](walk.optimizer, lr), _SCHEDULES[name](idle, lr)
     for _ in range(6):
-        intended = [{key: group[key] for key in own} for own, group in zip(same, idle.param_groups, strict=True)]
+        intended = [{key: group[key] for key in own} for own, group in zip(steered, idle.param_groups, strict=True)]
         _require_values(walk, intended, f"before step {walk.t + 1} under {name}")
         for group, values in zip(twin.groups, intended, strict=True):
             group.update(values)
-        walk.step()
-        twin.step()
+        for group, values in zip(other.groups, intended, strict=True):
+            group.update(values if other.t == 0 else {key: values[key] for key in ("lr",) if key in values})
+        for one in (walk, twin, other) if _cycles(name, subject, keys) else (walk, twin):
+            one.step()
         _require_values(walk, intended, f"after step {walk.t} under {name}")
         require_equal(
             walk.values(), twin.values(), when=f"after step {walk.t} under {name}, against its values set by hand"
@@ -101,6 +119,19 @@ def scheduler(subject: Subject, name: str) -> None:
         idle.step()
         steering.step()
         pattern.step()
+    if _cycles(name, subject, keys):
+        key = keys[-1]
+        require(
+            any(not same(mine, theirs) for mine, theirs in zip(walk.values(), other.values(), strict=True)),
+            f"{walk.t} steps under {name}, which writes {key!r} into the group, are to the bit those where it stays as "
+            "it is written first: what stands in the group is not read at each step",
+        )
+
+
+def _cycles(name: str, subject: Subject, keys: Sequence[str]) -> bool:
+    """Is momentum written, to which the optimizer is to respond?"""
+    excused = {*subject.claims.get("dead_ok", ()), *subject.claims.get("not_per_group", ())}
+    return name.endswith("momentum") and not {*keys, f"{keys[-1]}.0"} & excused
 
 
 class _Idle(Optimizer):
@@ -174,7 +205,7 @@ def _validated(subject: Subject) -> list[str]:
     return [
         name
         for name, value in subject.keywords.items()
-        if isinstance(value, (float, tuple, list)) and not isinstance(value, bool) and value not in ((), [])
+        if isinstance(value, (float, tuple, list)) and value not in ((), []) and _are_numbers(value)
     ]
 
 

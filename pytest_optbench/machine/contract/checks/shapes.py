@@ -20,8 +20,8 @@ from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.contract.walk import Script, Walk, initial
 
 Shape = tuple[int, ...]
-STEPS = 8
-"""A rectified method takes its first step after five."""
+STEPS = 9
+"""A rectified method takes its first step after five; and an odd number of steps of one size does not lead back."""
 
 
 @check(once=True, exempt=("sparse_only",))
@@ -29,7 +29,7 @@ def zero_dim(subject: Subject) -> None:
     """A parameter without dimensions moves and stays finite, or is refused at construction.
 
     Prevents: an index into a shape that is empty, a mean over no dimension, a matrix branch that takes whatever is not
-    a vector: temperatures and gates are such parameters. Criterion: 8 steps, beside a parameter of the usual shape:
+    a vector: temperatures and gates are such parameters. Criterion: 9 steps, beside a parameter of the usual shape:
     finite, and every tensor has moved. Where `no_ndim` lists 0, or the constructor refuses it, the constructor must
     raise a clear error (a message, and a type that is meant for it). No tolerance. Exemption: `sparse_only`, for such
     a gradient cannot be sparse.
@@ -46,7 +46,7 @@ def size_one(subject: Subject, shape: str) -> None:
     """Dimensions of size one are like any other.
 
     Prevents: a `squeeze` that takes a dimension too many, a variance over one entry, a factored second moment that
-    divides by zero. Criterion: for the shapes 1, 1x1, 1x5 and 5x1 (one verdict each), 8 steps are finite and move the
+    divides by zero. Criterion: for the shapes 1, 1x1, 1x5 and 5x1 (one verdict each), 9 steps are finite and move the
     tensor; or `no_ndim` lists the number of dimensions, and the constructor raises a clear error. No tolerance.
     """
     _moves(subject, _shape(shape))
@@ -61,7 +61,7 @@ def matrix_and_conv(subject: Subject, shape: str) -> None:
     """Tall and wide matrices and convolutions of two and three dimensions move and stay finite.
 
     Prevents: rows taken for columns, a transposed update, a reshape that works for squares only. Criterion: for the
-    shapes 7x3, 3x7, 4x3x3x3 and 3x2x2x2x2 (one verdict each), 8 steps are finite and move the tensor; or `no_ndim`
+    shapes 7x3, 3x7, 4x3x3x3 and 3x2x2x2x2 (one verdict each), 9 steps are finite and move the tensor; or `no_ndim`
     lists the number of dimensions, and the constructor raises a clear error. Five dimensions are tried where four are
     accepted. No tolerance.
     """
@@ -110,7 +110,7 @@ def empty_parameter(subject: Subject, shape: str) -> None:
 
     Prevents: a mean over nothing that turns into NaN and spreads through a global norm, a division by the number of
     elements. Such parameters occur in sharded training and in models with a switched-off head. Criterion: with an
-    empty vector or matrix (one verdict each) beside an ordinary parameter, 8 steps raise nothing, the ordinary one is
+    empty vector or matrix (one verdict each) beside an ordinary parameter, 9 steps raise nothing, the ordinary one is
     finite and has moved, and `state_dict()` works. Under `no_empty` the constructor or a step must raise a clear error
     instead; where nothing is raised, the claim is out of date. No tolerance.
     """

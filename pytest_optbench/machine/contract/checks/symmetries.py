@@ -20,7 +20,7 @@ def maximize(subject: Subject) -> None:
     Prevents: only one of the two uses of the gradient negated, the sign of momentum or of weight decay flipped along
     with it, an option that one code path forgets. Criterion: 8 steps with maximize=True are equal, to the bit, to 8
     steps with maximize=False along the negated gradients. Negation is exact: no tolerance. Where the constructor
-    refuses either value, that is an answer. Whether the gradients are left alone, gradient_untouched sees.
+    refuses either value, that is an answer. (That the gradients themselves are left alone is gradient_untouched's.)
     """
     if not (subject.buildable(maximize=True) and subject.buildable(maximize=False)):
         return

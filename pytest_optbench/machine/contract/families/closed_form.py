@@ -64,7 +64,15 @@ def pattern(subject: Subject, index: int, shape: Sequence[int], magnitudes: Sequ
 
 def constant(subject: Subject, magnitudes: Sequence[float] = (1.0,)) -> Gradient:
     """The pattern, at every step."""
-    return lambda t, index, parameter: pattern(subject, index, parameter.shape, magnitudes).to(parameter.dtype)
+    known: dict[tuple[int, torch.Size], Tensor] = {}
+
+    def script(t: int, index: int, parameter: Tensor) -> Tensor:
+        key = index, parameter.shape
+        if key not in known:
+            known[key] = pattern(subject, index, parameter.shape, magnitudes)
+        return known[key].to(parameter.dtype, copy=True)
+
+    return script
 
 
 def impulse(subject: Subject, magnitudes: Sequence[float] = (1.0,), *, after: float = 0.0) -> Gradient:

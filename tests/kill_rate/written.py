@@ -1,0 +1,242 @@
+# ruff: noqa: E501
+"""Mutants written by hand, each a line changed after a real failure; and rewrites that change nothing but roundings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Written:
+    """In the source of a module, `old` (there exactly once) becomes `new`; `after` is the failure it is modelled on,
+    or, for a rewrite, why nothing changes."""
+
+    module: str
+    old: str
+    new: str
+    after: str
+
+
+_DECAY = 'if group["weight_decay"] != 0:\n            grad = grad.add(p, alpha=group["weight_decay"])'
+_DECAY_DEEPER = 'if group["weight_decay"] != 0:\n                    grad = grad.add(p, alpha=group["weight_decay"])'
+
+
+def _in_place(text: str) -> str:
+    return text.replace("grad = grad.add(", "grad = grad.add_(")
+
+
+# fmt: off
+WRITTEN: tuple[Written, ...] = (
+    # stochastic gradient descent
+    Written("sgd", _DECAY, _in_place(_DECAY), "weight decay written into p.grad"),
+    Written("sgd", 'grad = -p.grad if group["maximize"] else p.grad', 'grad = p.grad.neg_() if group["maximize"] else p.grad', "maximize negates p.grad in place"),
+    Written("sgd", 'grad = -p.grad if group["maximize"] else p.grad', "grad = p.grad", "maximize ignored by the for-loop"),
+    Written("sgd", "grads = torch._foreach_neg(grads)", "pass", "maximize ignored with foreach"),
+    Written("sgd", 'grads = torch._foreach_add(grads, params, alpha=group["weight_decay"])', 'torch._foreach_add_(grads, params, alpha=group["weight_decay"])', "foreach weight decay written into p.grad"),
+    Written("sgd", 'state["momentum_buffer"] = grad.clone()', 'state["momentum_buffer"] = grad', "momentum buffer aliases the gradient"),
+    Written("sgd", 'self.state[p]["momentum_buffer"] = grad.clone()', 'self.state[p]["momentum_buffer"] = grad', "foreach momentum buffer aliases the gradient"),
+    Written("sgd", 'state["momentum_buffer"] = grad.clone()', 'state["momentum_buffer"] = grad * (1 - group["dampening"])', "dampening applied to the first step too"),
+    Written("sgd", 'if "momentum_buffer" not in state:', "if not self.state:", "first-step test on the whole state instead of the parameter's"),
+    Written("sgd", 'grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer', 'grad = grad.add(buffer, alpha=momentum).add(buffer, alpha=momentum) if group["nesterov"] else buffer', "Nesterov applied twice"),
+    Written("sgd", 'grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer', 'grad = grad.add(buffer) if group["nesterov"] else buffer', "Nesterov without the momentum factor"),
+    Written("sgd", 'grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer', "grad = buffer", "nesterov has no effect"),
+    Written("sgd", 'grad = grad.add(buffer, alpha=momentum) if group["nesterov"] else buffer', 'grad = buffer.add_(grad, alpha=momentum) if group["nesterov"] else buffer', "Nesterov's look-ahead stays in the buffer"),
+    Written("sgd", 'p.add_(grad, alpha=-group["lr"])', 'p.add_(grad, alpha=-self.defaults["lr"])', "lr read from the defaults: schedulers have no effect"),
+    Written("sgd", 'p.add_(grad, alpha=-group["lr"])', 'p.data = p.data.add(grad, alpha=-group["lr"])', "parameter replaced, not written: views and EMA lose it"),
+    Written("sgd", 'torch._foreach_add_(params, grads, alpha=-group["lr"])', 'torch._foreach_add_(params, grads, alpha=-self.param_groups[0]["lr"])', "foreach uses the lr of the first group"),
+    Written("sgd", 'state["momentum_buffer"].mul_(momentum).add_(grad, alpha=1 - group["dampening"])', 'state["momentum_buffer"].mul_(momentum).add_(grad, alpha=1 - momentum)', "dampening ignored, average instead of sum"),
+    Written("sgd", 'moved = [p for p in group["params"] if p.grad is not None]', 'moved = [p for p in group["params"]]', "a None gradient crashes"),
+    Written("sgd", "torch._foreach_mul_(buffers, momentum)", "torch._foreach_mul_(buffers, 0.9)", "momentum hard-coded in one implementation"),
+    Written("sgd", 'alpha=1 - group["dampening"])\n            for p, grad', "alpha=1)\n            for p, grad", "dampening ignored with foreach"),
+    Written("sgd", 'if nesterov and (momentum <= 0.0 or dampening != 0.0):', "if nesterov and momentum < 0.0:", "nesterov without momentum accepted in silence"),
+    # Adam
+    Written("adam", "    @torch.no_grad()\n    def step(self, closure=None):\n        loss = None", '    @torch.no_grad()\n    def step(self, closure=None):\n        loss = 0.0', "step() without a closure returns a number"),
+    Written("adam", "with torch.enable_grad():\n                loss = closure()", "with torch.no_grad():\n                loss = closure()", "closure runs without gradients"),
+    Written("adam", "                loss = closure()", "                loss = closure() + closure()", "closure runs twice"),
+    Written("adam", _DECAY, _in_place(_DECAY), "weight decay written into p.grad"),
+    Written("adam", 'grads = torch._foreach_add(grads, params, alpha=group["weight_decay"])', 'torch._foreach_add_(grads, params, alpha=group["weight_decay"])', "foreach weight decay written into p.grad"),
+    Written("adam", "grads = torch._foreach_neg(grads)", "torch._foreach_neg_(grads)", "foreach maximize negates p.grad in place"),
+    Written("adam", "grads = torch._foreach_neg(grads)", "pass", "maximize ignored with foreach"),
+    Written("adam", "        second = state[\"exp_avg_sq\"]\n", "        second = state[\"exp_avg_sq\"].div_(1 - beta2**step)\n", "bias correction written into the second moment"),
+    Written("adam", 'torch.maximum(state["max_exp_avg_sq"], second, out=state["max_exp_avg_sq"])', 'torch.maximum(state["max_exp_avg_sq"], second / (1 - beta2**step), out=state["max_exp_avg_sq"])', "AMSGrad takes the maximum of corrected moments"),
+    Written("adam", 'second = state["max_exp_avg_sq"]\n', 'second = state["exp_avg_sq"]\n', "AMSGrad's maximum is kept and not used"),
+    Written("adam", "torch._foreach_maximum_(greatest, second)", "pass", "AMSGrad's maximum is never raised with foreach"),
+    Written("adam", "correction1 = 1 - beta1**step", "correction1 = 1 - beta2**step", "bias correction with the wrong beta"),
+    Written("adam", "correction2 = 1 - beta2**step", "correction2 = 1 - beta2 ** (step - 1) if step > 1 else 1 - beta2", "bias correction one step late"),
+    Written("adam", "correction2 = 1 - beta2**step", "correction2 = 1", "bias correction of the second moment left out"),
+    Written("adam", 'denominator = (second.sqrt() / correction2**0.5).add_(group["eps"])', 'denominator = (second / correction2).add_(group["eps"]).sqrt()', "eps inside the root"),
+    Written("adam", 'denominator = (second.sqrt() / correction2**0.5).add_(group["eps"])', 'denominator = second.sqrt().add_(group["eps"]) / correction2**0.5', "eps before the bias correction"),
+    Written("adam", 'denominator = (second.sqrt() / correction2**0.5).add_(group["eps"])', "denominator = (second.sqrt() / correction2**0.5).add_(1e-8)", "eps hard-coded"),
+    Written("adam", 'state["step"] += 1\n        step = state["step"].item()', 'state["step"] = self.defaults["step"] = state["step"] + 1 if "step" not in self.defaults else self.defaults["step"] + 0.25\n        step = state["step"].item()', "step counter shared by all parameters"),
+    Written("adam", 'state["step"] = torch.tensor(0.0, dtype=torch.float32)', 'state["step"] = torch.tensor(0.0, dtype=p.dtype)', "step counter in the parameter's dtype: stops at 256 in bfloat16"),
+    Written("adam", 'state["step"] = torch.tensor(0.0, dtype=torch.float32)', 'state["step"] = torch.tensor(0.0)', "step counter in the default dtype"),
+    Written("adam", 'state["exp_avg_sq"] = torch.zeros_like(p, memory_format=torch.preserve_format)', 'state["exp_avg_sq"] = state["exp_avg"]', "two buffers are one tensor"),
+    Written("adam", 'state["exp_avg_sq"] = torch.zeros_like(p, memory_format=torch.preserve_format)', 'state["exp_avg_sq"] = torch.zeros(p.shape)', "state in the default dtype and device"),
+    Written("adam", 'state["exp_avg"].mul_(beta1).add_(grad, alpha=1 - beta1)', 'state["exp_avg"].mul_(beta1).add_(grad.to(torch.bfloat16), alpha=1 - beta1)', "gradient cast to a low precision on the way"),
+    Written("adam", "if not self.state[p]:", "if not self.state:", "state made for the first parameter only"),
+    Written("adam", 'beta1, beta2 = group["betas"]\n        if group["weight_decay"] != 0:', 'beta1, beta2 = self.defaults["betas"]\n        if group["weight_decay"] != 0:', "betas read from the defaults"),
+    Written("adam", "steps = [state[\"step\"].item() for state in states]", 'steps = [states[0]["step"].item() for _ in states]', "foreach takes the first tensor's step count for all"),
+    Written("adam", 'torch._foreach_add_(denominators, group["eps"])', "pass", "eps left out of one implementation"),
+    Written("adam", 'if p.grad.is_sparse or p.is_complex():\n                    raise RuntimeError("Adam supports neither sparse gradients nor complex parameters")', "pass", "complex parameters accepted and updated wrongly"),
+    # AdamW
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - group["lr"] * group["lr"] * group["weight_decay"])', "weight decay scaled by lr twice"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - group["weight_decay"])', "weight decay not scaled by lr"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'grad = grad.add(p, alpha=group["weight_decay"])', "decoupled decay is L2 after all"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - self.defaults["lr"] * group["weight_decay"])', "decay ignores the schedule"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - group["lr"] * self.defaults["weight_decay"])', "no-decay group is decayed"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 + group["lr"] * group["weight_decay"] * (1 if group["maximize"] else -1))', "decay grows weights under maximize"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - group["lr"] * group["weight_decay"] * (p.ndim > 1))', "decay skips vectors in silence"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - group["lr"] * group["weight_decay"] * step / 1000)', "decay grows with the step count"),
+    Written("adamw", "                if p.grad is None:\n                    continue", "                if p.grad is None:\n                    break", "a missing gradient ends the group"),
+    Written("adamw", "                if p.grad is None:\n                    continue", "                if p.grad is None:\n                    return loss", "a missing gradient ends the step"),
+    Written("adamw", "                if p.grad is None:\n                    continue", '                if p.grad is None:\n                    p.grad = torch.zeros_like(p)', "a missing gradient becomes zero: decay and momentum move the parameter"),
+    Written("adamw", "                if not state:\n", '                if not state or p.grad.abs().max() == 0:\n', "zero gradients start the state anew"),
+    Written("adamw", 'step = state["step"].item()', 'step = group["step"] = group.get("step", 0) + 1', "one step counter for all tensors, moved by each"),
+    Written("adamw", 'step = state["step"].item()', "step = self.steps = getattr(self, \"steps\", 0) + 0.25", "step counter in an attribute, lost on resume"),
+    Written("adamw", 'root = state["max_exp_avg_sq"].sqrt()', 'root = state["max_exp_avg_sq"].sqrt_()', "AMSGrad's maximum is overwritten by its root"),
+    Written("adamw", "root = exp_avg_sq.sqrt()\n", "root = exp_avg_sq\n", "denominator without the root, written in place"),
+    Written("adamw", "exp_avg.mul_(beta1).add_(grad, alpha=1 - beta1)", "exp_avg.mul_(beta1).add_(grad, alpha=1 - beta2)", "moments mix up their betas"),
+    Written("adamw", "exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)", "exp_avg_sq.mul_(beta2).addcmul_(exp_avg, exp_avg, value=1 - beta2)", "second moment of the average, not of the gradient"),
+    Written("adamw", "exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)", "exp_avg_sq.mul_(beta2).add_(grad.square().mean(), alpha=1 - beta2)", "second moment averaged over the tensor"),
+    Written("adamw", 'p.addcdiv_(exp_avg, denominator, value=-group["lr"] / correction1)', 'p.addcdiv_(exp_avg, denominator, value=-min(group["lr"], 1e-3) / correction1)', "lr clipped in silence"),
+    Written("adamw", 'exp_avg, exp_avg_sq = state["exp_avg"], state["exp_avg_sq"]', 'exp_avg, exp_avg_sq = state["exp_avg"].clone(), state["exp_avg_sq"]', "first moment is a copy that is thrown away"),
+    # RMSprop
+    Written("rmsprop", _DECAY, _in_place(_DECAY), "weight decay written into p.grad"),
+    Written("rmsprop", "variance = square_avg.addcmul(", "variance = square_avg.addcmul_(", "centering written into the second moment"),
+    Written("rmsprop", "variance.clamp_(min=0).sqrt_()", "variance.sqrt_()", "root of a rounded negative variance is NaN"),
+    Written("rmsprop", 'denominator = variance.clamp_(min=0).sqrt_().add_(group["eps"])', 'denominator = variance.clamp_(min=0).add_(group["eps"]).sqrt_()', "eps inside the root, as TensorFlow has it"),
+    Written("rmsprop", 'denominator = square_avg.sqrt().add_(group["eps"])', 'denominator = square_avg.add(group["eps"]).sqrt_()', "eps inside the root, as TensorFlow has it"),
+    Written("rmsprop", 'denominator = square_avg.sqrt().add_(group["eps"])', 'denominator = square_avg.sqrt_().add_(group["eps"])', "second moment overwritten by the denominator"),
+    Written("rmsprop", 'state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(grad, denominator)', 'state["momentum_buffer"].mul_(group["momentum"]).add_(grad)', "momentum buffer not preconditioned"),
+    Written("rmsprop", 'p.add_(state["momentum_buffer"], alpha=-group["lr"])', 'p.add_(state["momentum_buffer"], alpha=-group["lr"] * (1 - group["momentum"]))', "momentum averaged where it should be summed"),
+    Written("rmsprop", 'state["square_avg"] = torch.zeros_like(p, memory_format=torch.preserve_format)', 'state["square_avg"] = torch.ones_like(p, memory_format=torch.preserve_format)', "second moment starts at one, as TensorFlow has it"),
+    Written("rmsprop", 'state["grad_avg"].mul_(alpha).add_(grad, alpha=1 - alpha)', 'state["grad_avg"].mul_(alpha).add_(p.grad, alpha=1 - alpha)', "mean of the raw gradient beside the square of the decayed one"),
+    # Adagrad
+    Written("adagrad", 'state["sum"] = torch.full_like(p, group["initial_accumulator_value"])', 'state["sum"] = torch.full_like(p, self.defaults["initial_accumulator_value"])', "a group's own initial accumulator is ignored"),
+    Written("adagrad", 'state["sum"].addcmul_(grad, grad)', 'state["sum"].mul_(0.999).addcmul_(grad, grad)', "accumulator leaks"),
+    Written("adagrad", 'state["sum"].addcmul_(grad, grad)', 'state["sum"].copy_(grad * grad)', "accumulator forgets the past"),
+    Written("adagrad", 'lr = group["lr"] / (1 + state["step"] * group["lr_decay"])', 'lr = group["lr"] = group["lr"] / (1 + state["step"] * group["lr_decay"])', "decayed lr written back into the group"),
+    Written("adagrad", 'lr = group["lr"] / (1 + state["step"] * group["lr_decay"])', 'lr = group["lr"] / (1 + (state["step"] + 1) * group["lr_decay"])', "lr decay one step early"),
+    Written("adagrad", 'denominator = state["sum"].sqrt().add_(group["eps"])', 'denominator = state["sum"].add(group["eps"]).sqrt_()', "eps inside the root"),
+    Written("adagrad", 'denominator = state["sum"].sqrt().add_(group["eps"])', 'denominator = state["sum"].sqrt_().add_(group["eps"])', "accumulator overwritten by the denominator"),
+    Written("adagrad", 'denominator = state["sum"].sqrt().add_(group["eps"])', 'denominator = state["sum"].sqrt()', "eps left out: zero gradients give NaN"),
+    Written("adagrad", "super().__init__(params, defaults)", 'super().__init__(params, defaults)\n        [self.state[p].update(step=0, sum=torch.full_like(p, initial_accumulator_value)) for group in self.param_groups for p in group["params"][:1]]', "state of some parameters made in the constructor"),
+    Written("adagrad", _DECAY_DEEPER, _in_place(_DECAY_DEEPER), "weight decay written into p.grad"),
+    # Lion
+    Written("lion", "update = exp_avg.mul(beta1)", "update = exp_avg.mul_(beta1)", "interpolation written into the momentum"),
+    Written("lion", "exp_avg.mul_(beta2).add_(grad, alpha=1 - beta2)", "exp_avg.mul_(beta1).add_(grad, alpha=1 - beta1)", "momentum decays with the first beta"),
+    Written("lion", "exp_avg.mul_(beta2).add_(grad, alpha=1 - beta2)", "exp_avg.mul_(beta2).add_(update, alpha=1 - beta2)", "momentum averages signs"),
+    Written("lion", "update = exp_avg.mul(beta1).add_(grad, alpha=1 - beta1).sign_()", "update = exp_avg.mul_(beta2).add_(grad, alpha=1 - beta2).sign()", "momentum updated before the step"),
+    Written("lion", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - group["lr"] * group["weight_decay"] / self.defaults["lr"])', "weight decay independent of the initial lr"),
+    Written("lion", "alpha=1 - beta1).sign_()", "alpha=1 - beta1).tanh_()", "soft sign"),
+    Written("lion", "alpha=1 - beta1).sign_()", "alpha=1 - beta1).add_(1e-12).sign_()", "a zero gradient still moves"),
+    Written("lion", 'state["exp_avg"] = torch.zeros_like(p, memory_format=torch.preserve_format)', 'state["exp_avg"] = p.grad', "momentum starts as the gradient itself"),
+    Written("lion", 'state["exp_avg"] = torch.zeros_like(p, memory_format=torch.preserve_format)', 'state["exp_avg"] = torch.zeros_like(p, dtype=torch.bfloat16)', "momentum in bfloat16"),
+    # RAdam
+    Written("radam", "if rho > 5:", "if rho > 4:", "rectification threshold of the paper, not torch's"),
+    Written("radam", "rho_inf = 2 / (1 - beta2) - 1", "rho_inf = 2 / (1 - beta1) - 1", "length of the average with the wrong beta"),
+    Written("radam", "p.add_(exp_avg, alpha=-lr / correction1)", "p.add_(exp_avg, alpha=-lr)", "no bias correction before rectification"),
+    Written("radam", "p.add_(exp_avg, alpha=-lr / correction1)", "pass", "no steps before rectification"),
+    Written("radam", "size = lr * rectification * correction2**0.5 / correction1", "size = lr * rectification / correction1", "second moment not corrected"),
+    Written("radam", "rho = rho_inf - 2 * step * beta2**step / correction2", "rho = rho_inf - 2 * step * beta2**step", "length of the average without its correction"),
+    Written("radam", "p.mul_(1 - lr * weight_decay)", "p.mul_(1 - weight_decay)", "decoupled decay not scaled by lr"),
+    Written("radam", 'if group["decoupled_weight_decay"]:', "if not self.defaults:", "decoupled_weight_decay has no effect"),
+    Written("radam", "grad = grad.add(p, alpha=weight_decay)", "grad = grad.add_(p, alpha=weight_decay)", "weight decay written into p.grad"),
+    Written("radam", 'state["step"] += 1\n                step = state["step"]', 'state["step"] += 1\n                step = self.state[group["params"][0]]["step"]', "step of the group's first tensor for all"),
+    # NAdam
+    Written("nadam", 'state["mu_product"] *= mu', 'state["mu_product"] = mu', "momentum product forgets"),
+    Written("nadam", 'state["mu_product"] *= mu', 'self.mu_product = state["mu_product"] = getattr(self, "mu_product", 1.0) * mu', "momentum product shared by all parameters"),
+    Written("nadam", "value=-lr * mu_next / (1 - state[\"mu_product\"] * mu_next)", "value=-lr * mu / (1 - state[\"mu_product\"])", "look-ahead left out"),
+    Written("nadam", "value=-lr * (1 - mu) / (1 - state[\"mu_product\"])", "value=-lr * (1 - beta1) / (1 - state[\"mu_product\"])", "momentum schedule left out of the gradient's share"),
+    Written("nadam", '0.96 ** ((step + 1) * group["momentum_decay"])', '0.96 ** (step * group["momentum_decay"])', "next momentum is the present one"),
+    Written("nadam", "correction2 = 1 - beta2**step", "correction2 = 1 - beta1**step", "bias correction with the wrong beta"),
+    Written("nadam", 'state["mu_product"] = 1.0', 'state["mu_product"] = torch.ones(())', "momentum product as a tensor in float32"),
+    Written("nadam", "grad = grad.add(p, alpha=weight_decay)", "grad = grad.add(p, alpha=lr * weight_decay)", "L2 scaled by lr"),
+    # Adafactor
+    Written("adafactor", 'state["col_var"].lerp_(square.mean(dim=-2, keepdim=True), weight)', 'state["col_var"].lerp_(square.sum(dim=-2, keepdim=True), weight)', "column sums in place of means"),
+    Written("adafactor", 'mean = state["row_var"].mean(dim=-2, keepdim=True)', 'mean = state["row_var"].mean()', "mean over all leading dimensions"),
+    Written("adafactor", 'variance = state["variance"].clone()', 'variance = state["variance"]', "second moment of vectors overwritten by the update"),
+    Written("adafactor", 'p.add_(update, alpha=-alpha / max(1.0, rms / group["d"]))', "p.add_(update, alpha=-alpha)", "update is not clipped"),
+    Written("adafactor", 'p.add_(update, alpha=-alpha / max(1.0, rms / group["d"]))', 'p.add_(update, alpha=-alpha / min(1.0, rms / group["d"]))', "update clipped the wrong way"),
+    Written("adafactor", 'weight = state["step"] ** group["beta2_decay"]', 'weight = (1 + state["step"]) ** group["beta2_decay"]', "decay of the second moment one step late"),
+    Written("adafactor", "alpha = max(eps2, rms) * min(", "alpha = rms * min(", "zero parameters never move with a relative step"),
+    Written("adafactor", "or p.numel() == 0", "", "an empty parameter divides by zero"),
+    Written("adafactor", "if p.ndim > 1:\n                        state", "if p.ndim == 2:\n                        state", "convolutions have no factored state"),
+    Written("adafactor", 'state["row_var"].lerp_(square', 'state["row_var"].to(torch.float32).lerp_(square.float()', "row average updates a copy outside float32"),
+    # LAMB
+    Written("lamb", "if weight_norm > 0 and update_norm > 0 else 1.0", "if update_norm > 0 else 1.0", "zero tensors never move"),
+    Written("lamb", "ratio = weight_norm / update_norm if", "ratio = min(weight_norm, 10.0) / update_norm if", "weight norm clamped at 10"),
+    Written("lamb", "update_norm = update.norm().item()", "update_norm = p.grad.norm().item()", "trust ratio by the gradient's norm"),
+    Written("lamb", "weight_norm = p.norm().item()", "weight_norm = sum(q.norm().item() for q in group[\"params\"])", "trust ratio over the whole group"),
+    Written("lamb", "update = exp_avg.div(correction1)", "update = exp_avg.div_(correction1)", "bias correction written into the first moment"),
+    Written("lamb", 'update.add_(p, alpha=group["weight_decay"])', "pass", "weight decay forgotten"),
+    Written("lamb", "correction1 = 1 - beta1 ** state", "correction1 = 1 - beta2 ** state", "bias correction with the wrong beta"),
+    # Muon
+    Written("muon", "scale = max(1.0, p.size(0) / p.size(1)) ** 0.5", "scale = max(1.0, p.size(1) / p.size(0)) ** 0.5", "scale of the transposed shape"),
+    Written("muon", "scale = max(1.0, p.size(0) / p.size(1)) ** 0.5", "scale = max(p.shape) ** 0.5", "scale of another variant"),
+    Written("muon", "return x.T if tall else x", "return x", "tall matrices come back transposed"),
+    Written("muon", "x = matrix.T if tall else matrix", "x = (matrix.T if tall else matrix).bfloat16()", "Newton-Schulz in bfloat16, and the update's dtype with it"),
+    Written("muon", "x = x / x.norm().clamp", "x /= x.norm().clamp", "normalization written into the momentum without Nesterov"),
+    Written("muon", "x = x / x.norm().clamp(min=group[\"eps\"])", "x = x / x.norm()", "zero gradients give NaN"),
+    Written("muon", "gram = x @ x.T", "gram = x.T @ x if not tall else x @ x.T", "Gram matrix of the wrong side"),
+    Written("muon", "a, b, c = group", "b, a, c = group", "coefficients in another order"),
+    Written("muon", 'direction = grad.lerp(buffer, momentum) if group["nesterov"] else buffer', 'direction = grad.lerp_(buffer, momentum) if group["nesterov"] else buffer', "Nesterov written into p.grad"),
+    Written("muon", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.mul_(1 - group["lr"] * group["weight_decay"] * max(1.0, p.size(0) / p.size(1)) ** 0.5)', "weight decay scaled by shape"),
+    Written("muon", 'if p.ndim != 2:', "if p.ndim < 2:", "convolutions accepted without a word"),
+    Written("muon", "buffer.lerp_(grad, 1 - momentum)", "buffer.mul_(momentum).add_(grad)", "momentum summed where it should be averaged"),
+    Written("muon", 'for _ in range(group["ns_steps"]):', "for _ in range(5):", "ns_steps has no effect"),
+    # Shampoo
+    Written("shampoo", 'if state["step"] % group["interval"] == 0:', 'if state["step"] % group["interval"] == 1 or group["interval"] == 1:', "roots are zero until the second step"),
+    Written("shampoo", 'if state["step"] % group["interval"] == 0:', "if True:", "interval has no effect"),
+    Written("shampoo", 'if state["step"] % group["interval"] == 0:', 'if state["step"] == 0:', "roots never refreshed"),
+    Written("shampoo", "2 * grad.ndim))", "4))", "exponent of a matrix for every number of dimensions"),
+    Written("shampoo", "2 * grad.ndim))", "grad.ndim))", "exponent twice as large"),
+    Written("shampoo", "values.clamp(min=floor) ** (-1 / power)", "values ** (-1 / power)", "root of a rounded negative eigenvalue is NaN"),
+    Written("shampoo", 'state[f"statistic_{k}"].addmm_(unfolded, unfolded.T)', 'state[f"statistic_{k}"].mul_(0.99).addmm_(unfolded, unfolded.T)', "statistics forget"),
+    Written("shampoo", 'state[f"statistic_{k}"].addmm_(unfolded, unfolded.T)', 'state[f"statistic_{k}"] = torch.addmm(state[f"statistic_{k}"], unfolded, unfolded.T).detach().requires_grad_()', "state requires a gradient"),
+    Written("shampoo", 'unfolded = grad.movedim(k, 0)', 'unfolded = update.movedim(0, 0)', "statistics of the half-preconditioned gradient"),
+    Written("shampoo", "update = grad.clone()", "update = grad", "aliasing that only an in-place change would show"),
+    Written("shampoo", 'update = state["momentum_buffer"].mul_(group["momentum"]).add_(update)', 'update = state["momentum_buffer"] = update.add(state["momentum_buffer"], alpha=group["momentum"]).clone() * 1.0', "momentum buffer replaced at each step"),
+    # schedule-free SGD
+    Written("schedule_free_sgd", 'p.lerp_(self.state[p]["z"], 1 - 1 / group["momentum"])', 'p.lerp_(self.state[p]["z"], 1 - group["momentum"])', "eval() moves the wrong way"),
+    Written("schedule_free_sgd", 'p.lerp_(self.state[p]["z"], 1 - 1 / group["momentum"])', "pass", "eval() does nothing"),
+    Written("schedule_free_sgd", '            if not group["training"]:\n', "            if True:\n", "train() twice moves the parameters"),
+    Written("schedule_free_sgd", '        if not all(group["training"] for group in self.param_groups):\n            raise RuntimeError("call train() before step()")\n        loss', "        loss", "step() in eval mode goes on in silence"),
+    Written("schedule_free_sgd", 'state["z"] = p.clone(memory_format=torch.preserve_format)', 'state["z"] = p', "z is the parameter itself"),
+    Written("schedule_free_sgd", 'state["z"] = p.clone(memory_format=torch.preserve_format)', 'state["z"] = torch.zeros_like(p)', "z starts at zero"),
+    Written("schedule_free_sgd", "alpha=lr * (momentum * (1 - c) - 1))", "alpha=-lr * (1 - momentum))", "y's step without the average's weight"),
+    Written("schedule_free_sgd", 'c = weight / state["weight_sum"] if state["weight_sum"] > 0 else 0.0', 'c = weight / state["weight_sum"]', "a learning rate of zero divides by zero"),
+    Written("schedule_free_sgd", 'weight = state["lr_max"] ** 2', "weight = 1.0", "average not weighted by lr"),
+    Written("schedule_free_sgd", 'grad = grad.add(p, alpha=group["weight_decay"])', 'grad = grad.add(state["z"], alpha=group["weight_decay"])', "weight decay at z in place of y"),
+    # schedule-free AdamW
+    Written("schedule_free_adamw", "update = p.grad.div(denominator)", "update = p.grad.div_(denominator)", "gradient normalized in place"),
+    Written("schedule_free_adamw", '.add_(p, alpha=group["weight_decay"])', "", "weight decay forgotten"),
+    Written("schedule_free_adamw", "correction2 = 1 - beta2 ** state", "correction2 = 1 - beta1 ** state", "bias correction with the wrong beta"),
+    Written("schedule_free_adamw", 'state["z"].sub_(update, alpha=lr)', 'state["z"].sub_(update, alpha=lr * beta1)', "z's step damped by beta1"),
+    Written("schedule_free_adamw", 'state["lr_max"] = max(lr, state["lr_max"])', 'state["lr_max"] = lr', "weight by the present lr, not the greatest"),
+    Written("schedule_free_adamw", 'warmup = min(1.0, state["step"] / max(1, group["warmup_steps"]))', "warmup = 1.0", "warm-up has no effect"),
+    Written("schedule_free_adamw", '            group["training"] = False', "            pass", "eval() twice moves the parameters"),
+)
+
+REWRITES: tuple[Written, ...] = (
+    Written("sgd", 'state["momentum_buffer"].mul_(momentum).add_(grad, alpha=1 - group["dampening"])', 'state["momentum_buffer"].mul_(momentum).add_((1 - group["dampening"]) * grad)', "the same product, rounded before the sum"),
+    Written("sgd", 'p.add_(grad, alpha=-group["lr"])', 'p.sub_(grad, alpha=group["lr"])', "p + (-lr) g = p - lr g, to the bit"),
+    Written("adam", 'state["exp_avg"].mul_(beta1).add_(grad, alpha=1 - beta1)', 'state["exp_avg"].lerp_(grad, 1 - beta1)', "m + (1 - beta)(g - m) = beta m + (1 - beta) g"),
+    Written("adam", 'denominator = (second.sqrt() / correction2**0.5).add_(group["eps"])', 'denominator = (second / correction2).sqrt_().add_(group["eps"])', "root of a quotient is the quotient of roots"),
+    Written("adamw", 'p.mul_(1 - group["lr"] * group["weight_decay"])', 'p.sub_(p, alpha=group["lr"] * group["weight_decay"])', "p (1 - a) = p - a p"),
+    Written("adamw", "exp_avg_sq.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)", "exp_avg_sq.mul_(beta2).add_(grad.square(), alpha=1 - beta2)", "the square is made first"),
+    Written("adamw", 'p.addcdiv_(exp_avg, denominator, value=-group["lr"] / correction1)', 'p.addcdiv_(exp_avg / correction1, denominator, value=-group["lr"])', "the correction divides the moment in place of lr"),
+    Written("rmsprop", 'variance = square_avg.addcmul(state["grad_avg"], state["grad_avg"], value=-1)', 'variance = square_avg - state["grad_avg"].square()', "the same difference"),
+    Written("rmsprop", 'p.addcdiv_(grad, denominator, value=-group["lr"])', 'p.sub_(group["lr"] * grad / denominator)', "the same quotient in another order"),
+    Written("adagrad", 'state["sum"].addcmul_(grad, grad)', 'state["sum"].add_(grad.square())', "g * g is g squared, to the bit"),
+    Written("lion", "exp_avg.mul_(beta2).add_(grad, alpha=1 - beta2)", "exp_avg.copy_(beta2 * exp_avg + (1 - beta2) * grad)", "the same sum"),
+    Written("radam", "size = lr * rectification * correction2**0.5 / correction1", "size = lr / correction1 * correction2**0.5 * rectification", "the same product in another order"),
+    Written("nadam", 'state["mu_product"] *= mu', 'state["mu_product"] = mu * state["mu_product"]', "a product commutes"),
+    Written("adafactor", 'variance = state["row_var"] * state["col_var"] / mean.clamp_(min=eps1)', 'variance = state["row_var"] / mean.clamp_(min=eps1) * state["col_var"]', "the same product in another order"),
+    Written("lamb", "update = exp_avg.div(correction1).div_(denominator)", "update = exp_avg.div(denominator.mul_(correction1))", "two divisions are one"),
+    Written("muon", "x = a * x + (b * gram + c * gram @ gram) @ x", "x = a * x + b * (gram @ x) + c * (gram @ (gram @ x))", "matrix products associate"),
+    Written("shampoo", 'update = torch.tensordot(update, state[f"root_{k}"], dims=([0], [0]))', 'update = torch.tensordot(state[f"root_{k}"], update, dims=([1], [0])).movedim(0, -1)', "the root is symmetric"),
+    Written("schedule_free_sgd", "p.lerp_(state[\"z\"], c)", 'p.mul_(1 - c).add_(state["z"], alpha=c)', "(1 - c) y + c z"),
+    Written("schedule_free_adamw", "exp_avg_sq.div(correction2).sqrt_()", "exp_avg_sq.sqrt().div_(correction2**0.5)", "root of a quotient is the quotient of roots"),
+)
+# fmt: on
