@@ -24,6 +24,7 @@ from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 
+from pytest_optbench.words.claims import check_of
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.table import read_runs
 from pytest_optbench.words.verdict import Verdict, judge
@@ -49,6 +50,8 @@ COMMON = (
     "steps of this size jump over the kink",
 )
 """Reasons for an expected failure that say nothing of one optimizer in particular."""
+LEADING = ("needs_closure", "train_eval", "no_ndim")
+"""Claims that tell a run how to lead an optimizer; the others are for the contract."""
 OTHER_STEPS = ("probe: on stacked parameters it takes other steps", "other steps")
 """The usual reason why seeds are not stacked, and its short form in the README's table."""
 
@@ -184,14 +187,16 @@ def _cell(verdict: Verdict) -> str:
 
 
 def _remark(keys: dict[str, object]) -> str:
-    """What sets an optimizer apart: its claims, its schedule, the tasks it leaves out, and failures of its own kind."""
+    """What sets an optimizer apart on tasks: how it is led, its schedule, the tasks it leaves out, and failures of its
+    own kind."""
     claims, reasons = keys.get("claims", {}), keys.get("expected_failures", {})
     assert isinstance(claims, dict)
     assert isinstance(reasons, dict)
-    remarks = [f"claims {name} = {str(value).lower()}" for name, value in claims.items()]
+    remarks = [f"claims {name} = {str(claims[name]).lower()}" for name in LEADING if name in claims]
     remarks += ["linear decay"] if "scheduler" in keys else []
     remarks += [f"tasks: {keys['tasks']}"] if "tasks" in keys else []
-    return "; ".join([*remarks, *dict.fromkeys(reason for reason in reasons.values() if reason not in COMMON)])
+    own = [reason for name, reason in reasons.items() if not check_of(name, ()) and reason not in COMMON]
+    return "; ".join([*remarks, *dict.fromkeys(own)])
 
 
 def record(*, full: bool) -> None:

@@ -18,6 +18,9 @@ def lookahead(parameters: Iterable[torch.Tensor], lr: float) -> Optimizer:
 
 def muon(parameters: Iterable[torch.Tensor], lr: float, adamw_lr: float) -> Optimizer:
     """Muon for whatever has rows and columns, its own AdamW for the rest, as its documentation has it."""
+    parameters = list(parameters)
+    if any(isinstance(parameter, dict) for parameter in parameters):
+        raise TypeError("makes its own two groups: expected parameters, not groups of them")
     matrices = [parameter for parameter in parameters if parameter.ndim >= 2]
     others = [parameter for parameter in parameters if parameter.ndim < 2]
     groups = [{"params": matrices, "use_muon": True}, {"params": others, "use_muon": False}]
