@@ -82,10 +82,10 @@ def test_what_is_equal_raises_no_alarm(row: dict[str, str]) -> None:
 
 AIMS_AND_MEASURED = {
     ("written", "contract, nothing declared"): (0.70, 0.54),
-    ("written", "with the family"): (0.92, 0.85),
-    ("mechanical", "with the family"): (0.80, 0.84),
+    ("written", "with the family"): (0.92, 0.90),
+    ("mechanical", "with the family"): (0.80, 0.88),
     ("written", "contract, fingerprint or parity"): (1.0, 0.99),
-    ("mechanical", "contract, fingerprint or parity"): (1.0, 0.94),
+    ("mechanical", "contract, fingerprint or parity"): (1.0, 0.97),
 }
 """Shares of mutants that are caught: what is aimed at, and what has been measured, below which no change may fall."""
 
