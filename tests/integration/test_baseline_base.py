@@ -85,7 +85,7 @@ def test_a_slower_branch_fails_beside_its_base(based: Project) -> None:
     assert "to accept it: merge it, or leave its word out of --optbench-fail-on" in result.text
 
 
-@pytest.mark.parametrize("way", ["path", "finder"])
+@pytest.mark.parametrize("way", [pytest.param("path", marks=pytest.mark.full), "finder"])
 def test_the_optimizer_of_the_base_is_run_whatever_is_installed(
     based: Project, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
@@ -115,6 +115,7 @@ def installed(project: Project, monkeypatch: pytest.MonkeyPatch, way: str) -> No
     monkeypatch.setenv("PYTHONPATH", str(site), prepend=":")
 
 
+@pytest.mark.full
 def test_two_workers_compare_with_the_same_base(based: Project) -> None:
     committed(based.write({"src/acme.py": SOURCE.format(lr=0.2)}))
     result = based.bench("--optbench-base=HEAD~1", "-n2", "-p", "no:benchmark")
@@ -122,6 +123,7 @@ def test_two_workers_compare_with_the_same_base(based: Project) -> None:
     assert result.words("change") == {("Descent", "bowl2"): {"slower"}}
 
 
+@pytest.mark.full
 def test_a_recipe_that_the_base_lacks_is_new(based: Project) -> None:
     committed(based.table("Descent", "Other=Descent", settings=SETTINGS))
     result = based.bench("--optbench-base=HEAD~1")
@@ -129,6 +131,7 @@ def test_a_recipe_that_the_base_lacks_is_new(based: Project) -> None:
     assert result.words("change") == {("Descent", "bowl2"): {"unchanged"}, ("Other", "bowl2"): {"new"}}
 
 
+@pytest.mark.full
 def test_an_optimizer_of_the_command_line_that_the_base_lacks_is_new(based: Project) -> None:
     based.write({"src/acme.py": SOURCE.format(lr=0.3) + "\n    class Fresh(Descent):\n        pass\n"})
     result = based.bench("--optbench-base=HEAD", "--optbench-optimizer=acme:Fresh")

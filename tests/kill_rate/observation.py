@@ -69,6 +69,7 @@ def scenarios(specimen: Specimen) -> Iterator[tuple[str, Callable[[Maker], Seen]
             yield f"{name} {kind}", getattr(walk, kind)
         for dtype in (torch.bfloat16, torch.float16, torch.complex64):
             yield f"{name} {dtype}", _Scenario(options, shapes, dtype).plain
+        yield f"{name} constant", _Scenario(options, shapes[:1], torch.float32).constant
         yield f"{name} resumed bfloat16", _Scenario(options, shapes, torch.bfloat16).resumed
         yield f"{name} refilled float32", _Scenario(options, shapes, torch.float32).refilled
     yield "construction", lambda maker: _construction(maker, specimen)
@@ -83,7 +84,8 @@ def scenarios(specimen: Specimen) -> Iterator[tuple[str, Callable[[Maker], Seen]
     else:
         yield "edges", _Scenario({}, ((1, 1), (1, 5), (5, 1), (7, 3)), torch.float64).plain
         yield "empty matrix", _Scenario({}, ((0, 3), (2, 3)), torch.float64).plain
-        yield "vector", _Scenario({}, ((3,), (2, 3)), torch.float64).plain
+        for shape in ((), (3,), (2, 3, 2), (2, 3, 2, 2)):
+            yield f"a parameter of shape {shape}", _Scenario({}, (shape, (2, 3)), torch.float64).plain
 
 
 def _shapes(specimen: Specimen) -> tuple[tuple[int, ...], ...]:
@@ -299,15 +301,25 @@ class _Scenario:
                 _assign(params, t, scale=scale)
                 optimizer.step()
                 seen += _look(params, optimizer, t)
-        params, optimizer = self.begin(maker)
-        with torch.no_grad():
-            for p in params:
-                p.zero_()
-        for t in range(3):
-            _assign(params, t, scale=1e3 if t == 1 else 1.0)
-            optimizer.step()
-            seen += _look(params, optimizer, t)
+        for size in (0.0, 1e3):
+            params, optimizer = self.begin(maker)
+            with torch.no_grad():
+                for p in params:
+                    p.mul_(size)
+            for t in range(3):
+                _assign(params, t, scale=1e3 if t == 1 else 1.0)
+                optimizer.step()
+                seen += _look(params, optimizer, t)
         return seen
+
+    def constant(self, maker: Maker) -> Seen:
+        """The same gradient for long enough that averages forget their start."""
+        params, optimizer = self.begin(maker)
+        for _ in range(150):
+            for p in params:
+                p.grad = _draw(("constant",), p.shape, p.dtype)
+            optimizer.step()
+        return _look(params, optimizer, 150)
 
     def refilled(self, maker: Maker) -> Seen:
         """The same gradient buffers at every step: what keeps them sees them change."""

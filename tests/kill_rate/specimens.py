@@ -116,7 +116,17 @@ SPECIMENS: dict[str, Specimen] = {
                 "maximize": {"maximize": True, "centered": True, "momentum": 0.9},
             },
             bare={"no_fp16": True, "no_complex": True},
-            claims={"weight_decay": "l2", "scale": "invariant", "elementwise": True, "slots": 3},
+            claims={
+                "weight_decay": "l2",
+                "scale": "invariant",
+                "elementwise": True,
+                "slots": 3,
+                # 1 / sqrt(1 - alpha^t); centered 1 / sqrt(alpha^t (1 - alpha^t)); with momentum their discounted sums
+                "const_step": [10.0, 7.088812, 1.009098],
+                "centered": {"const_step": [10.050378, 7.160416, 7.531724]},
+                "momentum": {"const_step": [10.0, 16.088812, 10.100232]},
+                "maximize": {"const_step": [10.050378, 16.205757, 72.128715]},
+            },
         ),
         Specimen(
             name="Adagrad",
@@ -133,7 +143,12 @@ SPECIMENS: dict[str, Specimen] = {
                 "weight_decay": "l2",
                 "elementwise": True,
                 "slots": 1,
-                **{name: {"scale": "invariant"} for name in ("default", "lr_decay", "decayed", "maximize")},
+                # lr_t / sqrt(t) in units of lr; nothing of that with an initial accumulator
+                **{
+                    name: {"scale": "invariant", "const_step": [1.0, 0.70710678, 0.05]}
+                    for name in ("default", "decayed", "maximize")
+                },
+                "lr_decay": {"scale": "invariant", "const_step": [1.0, 0.64282435, 0.0012224939]},
             },
         ),
         Specimen(
@@ -179,6 +194,8 @@ SPECIMENS: dict[str, Specimen] = {
             bare={"no_fp16": True, "no_complex": True, "dead_ok": ["decoupled_weight_decay"]},
             claims={
                 "scale": "invariant",
+                # (1 - mu_t) / (1 - P_t) + mu_(t+1) (1 - beta1^t) / (1 - P_(t+1)), P the product of the momenta
+                "const_step": [1.056452, 0.783684, 1.000069],
                 "elementwise": True,
                 "slots": 2,
                 "weight_decay": "l2",
@@ -198,6 +215,7 @@ SPECIMENS: dict[str, Specimen] = {
             claims={
                 "scale": "invariant",
                 "slots": 1,
+                **{name: {"const_step": 1.0} for name in ("default", "decayed", "maximize")},
                 "weight_decay": "decoupled",
                 "relative_step": {"uses_param_values": True, "dead_ok": ["eps.0"], "lr_nonlinear": True},
             },
@@ -208,7 +226,12 @@ SPECIMENS: dict[str, Specimen] = {
             family="scale_adaptive",
             configurations={"decayed": {"weight_decay": 0.1}, "maximize": {"maximize": True}},
             bare={"no_complex": True, "uses_param_values": True, "eps_other": True},
-            claims={"scale": "invariant", "slots": 2},
+            claims={
+                "scale": "invariant",
+                "slots": 2,
+                # from zero: a trust ratio of 1, then lr p each time, that is lr (1 + lr)^(t - 2)
+                "const_step": [1.0, 1e-3, 1.4885480e-3],
+            },
         ),
         Specimen(
             name="Muon",

@@ -34,7 +34,7 @@ def case(task="bowl", steps=(10, 12, 14), **rest):
 
 def fingerprint(norm=1.0, configuration="default", **rest):
     steps = tuple(((norm, 0.5, 0.5),) for _ in range(STEPS + 1))
-    made = fingerprint_row(Fingerprint(("3",), steps, (1e-7,), 0.0), recipe="Acme", configuration=configuration)
+    made = fingerprint_row(Fingerprint(("3",), steps, (1e-7,), (0.0,)), recipe="Acme", configuration=configuration)
     return replace(made, **rest)
 
 

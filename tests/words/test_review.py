@@ -24,7 +24,7 @@ def runs(task="bowl", steps=100, count=32, **rest):
 
 def fingerprint(norm=1.0, configuration="default"):
     steps = tuple(((norm, 0.5, 0.5),) for _ in range(STEPS + 1))
-    return fingerprint_row(Fingerprint(("3",), steps, (1e-7,), 0.0), recipe="Acme", configuration=configuration)
+    return fingerprint_row(Fingerprint(("3",), steps, (1e-7,), (0.0,)), recipe="Acme", configuration=configuration)
 
 
 def compared(before, after, **rest):
