@@ -80,6 +80,9 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
     }
 )
 
+PROPERTIES = frozenset(("slots", "scale", "step_bound", "const_step", "elementwise", "flatten", "orthogonal", "family"))
+"""Claims of what is checked, and excuse nothing; any option may change them."""
+
 _CHOICES = {
     "weight_decay": ("decoupled", "decoupled_after", "decoupled_lr_free", "l2", "none", "other"),
     "scale": ("invariant", "linear"),

@@ -46,7 +46,8 @@ class Specimen:
     def recipe(self, optimizer: Callable[..., Optimizer], declared: Declared = "family", **options: Any) -> Recipe:
         """A recipe of this specimen, or of a mutant of it."""
         if declared == "nothing":
-            return Recipe(name=self.name, optimizer=optimizer, where="tests/kill_rate", claims=self.bare, **options)
+            bare = {"derives": True, "claims": self.bare, **options}
+            return Recipe(name=self.name, optimizer=optimizer, where="tests/kill_rate", **bare)
         claims = {**self.bare, **self.claims}
         if declared == "family" and not isinstance(self.family, str):
             claims.update({name: {**claims.get(name, {}), "family": family} for name, family in self.family.items()})
