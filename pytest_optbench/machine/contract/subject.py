@@ -51,19 +51,19 @@ class Subject:
     def claims(self) -> Mapping[str, Any]:
         table = self.recipe.claims.get(self.configuration)
         own = table if isinstance(table, Mapping) else {}  # a configuration may have the name of a claim
-        claims = {key: value for key, value in {**self.recipe.claims, **own}.items() if not isinstance(value, Mapping)}
+        claims = {key: value for key, value in self.recipe.claims.items() if not isinstance(value, Mapping)}
         if not self.derived:
-            return claims
+            return {**claims, **own}
         # Nobody has said of a derived configuration that it has the properties of the default; with a flag turned, not
         # even that its decay is of the same kind.
         options = self.recipe.configurations[self.configuration]
         turned = any(isinstance(value, bool) and name not in VARIANTS for name, value in options.items())
         lost = {*PROPERTIES, "weight_decay"} if turned else PROPERTIES
-        return {key: value for key, value in claims.items() if key not in lost}
+        return {**{key: value for key, value in claims.items() if key not in lost}, **own}
 
     @property
     def family(self) -> str:
-        return "" if self.derived else str(self.claims.get("family", self.recipe.family))
+        return str(self.claims.get("family", "" if self.derived else self.recipe.family))
 
     @property
     def derived(self) -> bool:

@@ -12,6 +12,7 @@ from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.configurations import subjects
 from pytest_optbench.machine.contract.plan import plan
 from pytest_optbench.machine.recipe import declared
+from pytest_optbench.words.errors import OptbenchError
 
 
 class Plain(torch.optim.Optimizer):
@@ -125,3 +126,24 @@ def test_what_goes_wrong_behind_an_option_is_found_without_a_declaration():
 def test_a_check_that_is_expected_to_fail_is_not_made_of_derived_configurations():
     found = said(Plain, "gradient_untouched", expected_failures={"gradient_untouched": "known"})
     assert set(found) == {"default::gradient_untouched::float32", "default::gradient_untouched::float64"}
+
+
+def test_a_failure_in_a_derived_configuration_is_expected_by_its_name():
+    recipe = replace(derived(Plain)[0], expected_failures={"flip=True::moves_and_descends": "uphill, as asked"})
+    expected = {case.name for case in plan(recipe, declared(recipe)) if case.expected}
+    assert expected == {"flip=True::moves_and_descends::float32", "flip=True::moves_and_descends::float64"}
+
+
+def test_a_claim_may_be_made_of_a_derived_configuration():
+    _, found = derived(Plain, claims={"flip=True": {"elementwise": True}})
+    assert {name for name, one in found.items() if one.claimed("elementwise")} == {"flip=True"}
+
+
+@pytest.mark.parametrize("where", ["claims", "expected_failures"])
+def test_a_derived_configuration_that_there_is_not_is_one_sentence(where):
+    said = {"claims": {"flop=True": {"elementwise": True}}, "expected_failures": {"flop=True::resume": "why not"}}[
+        where
+    ]
+    recipe = replace(derived(Plain)[0], **{where: said})
+    with pytest.raises(OptbenchError, match=f"here: {where}: .*flop=True.*did you mean 'flip=True"):
+        plan(recipe, declared(recipe))
