@@ -137,6 +137,7 @@ CHECKS: tuple[str, ...] = (
     "sparse",
     "deterministic",
     "rng_untouched",
+    "globals_untouched",
     "maximize",
     "sign_symmetry",
     "translation",
