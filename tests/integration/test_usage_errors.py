@@ -223,6 +223,6 @@ def test_a_constructor_that_hangs_is_named(project: Project, monkeypatch: pytest
     )
     result = project.run("--optbench", "--optbench-timeout=0.1")
     assert result.code == pytest.ExitCode.USAGE_ERROR
-    assert "optimizers.Hangs: hanging:Hangs was not constructed and inspected within 0.3 seconds" in result.text
+    assert "optimizers.Hangs]: hanging:Hangs was not constructed and inspected within 0.3 seconds" in result.text
     assert "it was in Hangs (" in result.text
     assert "hanging.py:4)" in result.text
