@@ -49,7 +49,7 @@ def gone_recipes(session: Session, root: Path) -> list[BaselineRow]:
     """Rows of recipes that no table declares, and whose name no file with marked tests has."""
     if session.baseline is None or session.settings.chooses:
         return []
-    missing = {row.recipe for row in session.baseline.rows} - session.suite.entries.keys()
+    missing = {row.recipe for row in session.baseline.rows} - session.suite.declared.keys()
     for path in python_files(root) if missing else ():
         text = path.read_text(encoding="utf-8", errors="replace")
         if "mark.optbench" in text:

@@ -140,6 +140,7 @@ CHECKS: tuple[str, ...] = (
     "sparse",
     "deterministic",
     "rng_untouched",
+    "globals_untouched",
     "maximize",
     "sign_symmetry",
     "translation",
