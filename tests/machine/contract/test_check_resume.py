@@ -248,3 +248,21 @@ def test_a_default_that_loading_writes_over_the_saved_value():
     found = verdicts(Resets, "loaded_values_win")
     assert found.pop("weight_decay") == "built with weight_decay=0.01 and loaded with 0.03, the group has 0.01"
     assert set(found.values()) == {""}
+
+
+class NeverEqual:
+    def __eq__(self, other):
+        return False
+
+    __hash__ = None
+
+
+class KeepsWhatIsNeverEqual(Sound):
+    def update(self, p, g, group, state):
+        state.setdefault("other", NeverEqual())
+        super().update(p, g, group, state)
+
+
+def test_a_sentence_holds_no_address() -> None:
+    said = sentence(KeepsWhatIsNeverEqual, "resume")
+    assert "is <test_check_resume.NeverEqual> (NeverEqual); expected <test_check_resume.NeverEqual>" in said

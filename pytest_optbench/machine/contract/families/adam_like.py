@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require_close
+from pytest_optbench.machine.contract.broken import number_of, require_close
 from pytest_optbench.machine.contract.check import all_of, check
 from pytest_optbench.machine.contract.families.closed_form import (
     clear_of_zero,
@@ -100,7 +100,9 @@ def adam_constant_gradient(subject: Subject) -> None:
     for steps in (2, 10, 30):
         walk.take(steps - walk.t)
         expected = paths(subject, steps, _MAGNITUDES)
-        require_close(float64(walk.values()), expected, rtol=rtol, when=f"after {steps} steps of a constant gradient")
+        require_close(
+            float64(walk.values()), expected, rtol=rtol, when=f"after {number_of(steps, 'step')} of a constant gradient"
+        )
 
 
 @check(applies=all_of(_FAMILY, _plain))
@@ -131,7 +133,7 @@ def adam_impulse_response(subject: Subject) -> None:
         rtol = _tolerance(subject, 12) + eps
         found = float64(walk.values())
         if not _close(found, paths(subject, reached[1]), rtol):
-            when = f"{t - 1} zero gradients after a gradient of 1 (step {t})"
+            when = f"{number_of(t - 1, 'zero gradient')} after a gradient of 1 (step {t})"
             require_close(found, paths(subject, reached[0]), rtol=rtol, when=when)
 
 
@@ -176,7 +178,7 @@ def adam_eps(subject: Subject) -> None:
         for index, value in enumerate(walk.values()):
             gradient = pattern(subject, index, value.shape, sizes)
             expected.append(downhill(subject) * (subject.lr or 0.0) * steps * gradient / (gradient.abs() + 0.5))
-        when = f"after {steps} steps with eps=0.5 along gradients of 0.1, 1 and 10"
+        when = f"after {number_of(steps, 'step')} with eps=0.5 along gradients of 0.1, 1 and 10"
         require_close(float64(walk.values()), expected, rtol=_tolerance(subject, 2), when=when)
 
 

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require, require_finite
+from pytest_optbench.machine.contract.broken import number_of, require, require_finite
 from pytest_optbench.machine.contract.check import Applies, all_of, check
 from pytest_optbench.machine.contract.families.closed_form import float64, neutral, of_family, origin
 from pytest_optbench.machine.contract.subject import Subject
@@ -37,7 +37,7 @@ def _moved(subject: Subject, gradients: list[Tensor], steps: int = 1) -> list[Te
     script: Gradient = lambda t, index, parameter: (sign * gradients[index]).to(parameter.device, parameter.dtype)  # noqa: E731
     start = origin(subject, [tuple(gradient.shape) for gradient in gradients])
     walk = Walk(subject, start=start, gradient=script, options=neutral(subject)).take(steps)
-    require_finite(walk.values(), when=f"after {steps} steps along well-conditioned gradients")
+    require_finite(walk.values(), when=f"after {number_of(steps, 'step')} along well-conditioned gradients")
     return [-value.cpu() for value in float64(walk.values())]
 
 
