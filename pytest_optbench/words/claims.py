@@ -87,6 +87,9 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
     }
 )
 
+PROPERTIES = frozenset(("slots", "scale", "step_bound", "const_step", "elementwise", "flatten", "orthogonal", "family"))
+"""Claims of what is checked, and excuse nothing; any option may change them."""
+
 _CHOICES = {
     "weight_decay": ("decoupled", "decoupled_after", "decoupled_lr_free", "l2", "none", "other"),
     "scale": ("invariant", "linear"),
@@ -235,13 +238,18 @@ CHECKS: tuple[str, ...] = (
 def check_of(key: str, configurations: Iterable[str]) -> str:
     """The check that a key of `expected_failures` is about: [configuration::]check[::part]; empty for a task's name.
 
-    >>> check_of("amsgrad::resume::float64", ["amsgrad"])
-    'resume'
+    >>> check_of("amsgrad::resume::float64", ["amsgrad"]), check_of("amsgrad=True::resume", [])
+    ('resume', 'resume')
     """
     first, *rest = key.split("::")
-    if first in (DEFAULT_CONFIGURATION, *configurations) and rest:
+    if rest and (is_derived(first) or first in (DEFAULT_CONFIGURATION, *configurations)):
         first, *rest = rest
     return first if rest or first in CHECKS else ""
+
+
+def is_derived(configuration: str) -> bool:
+    """Is that the name of a configuration that the contract derives? None that is declared may look like it."""
+    return "=" in configuration
 
 
 def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: Iterable[str] = ()) -> None:
@@ -251,7 +259,7 @@ def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: It
     """
     tables = {DEFAULT_CONFIGURATION, *configurations}
     for key, value in claims.items():
-        if key in tables and key not in CLAIMS and isinstance(value, Mapping):
+        if (key in tables or is_derived(key)) and key not in CLAIMS and isinstance(value, Mapping):
             validate_claims(value, where=f"{where}: claims.{key}")
             continue
         require_known(key, [*CLAIMS, *tables], where=where, what="claim")

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 
 from pytest_optbench.machine.recipe import Recipe
+from pytest_optbench.words.claims import is_derived
 
 SOURCES = Path(__file__).parent / "optimizers"
 Declared = Literal["nothing", "claims", "family"]
@@ -46,8 +47,9 @@ class Specimen:
     def recipe(self, optimizer: Callable[..., Optimizer], declared: Declared = "family", **options: Any) -> Recipe:
         """A recipe of this specimen, or of a mutant of it."""
         if declared == "nothing":
-            return Recipe(name=self.name, optimizer=optimizer, where="tests/kill_rate", claims=self.bare, **options)
-        claims = {**self.bare, **self.claims}
+            bare = {"derives": True, "claims": self.bare, **options}
+            return Recipe(name=self.name, optimizer=optimizer, where="tests/kill_rate", **bare)
+        claims = {**{key: value for key, value in self.bare.items() if not is_derived(key)}, **self.claims}
         if declared == "family" and not isinstance(self.family, str):
             claims.update({name: {**claims.get(name, {}), "family": family} for name, family in self.family.items()})
         return Recipe(
@@ -75,8 +77,8 @@ SPECIMENS: dict[str, Specimen] = {
                 "maximize": {"maximize": True, "momentum": 0.9},
                 "foreach": {"foreach": True, "momentum": 0.9, "weight_decay": 0.1},
             },
-            bare={"dead_ok": ["dampening"]},
             claims={
+                "dead_ok": ["dampening"],
                 "weight_decay": "l2",
                 "scale": "linear",
                 "elementwise": True,
@@ -214,7 +216,7 @@ SPECIMENS: dict[str, Specimen] = {
                 "decayed": {"weight_decay": 0.1},
                 "maximize": {"maximize": True},
             },
-            bare={"no_complex": True, "dead_ok": ["eps"]},
+            bare={"no_complex": True, "dead_ok": ["eps"], "relative_step=True": {"uses_param_values": True}},
             claims={
                 "scale": "invariant",
                 "slots": 1,
@@ -245,7 +247,7 @@ SPECIMENS: dict[str, Specimen] = {
                 "more_steps": {"ns_steps": 8},
                 "no_decay": {"weight_decay": 0.0},
             },
-            bare={"no_ndim": [0, 1, 3, 4], "no_complex": True},
+            bare={"no_ndim": [0, 1, 3, 4], "no_complex": True, "nesterov=False": {"eps_other": True}},
             claims={
                 "weight_decay": "decoupled",
                 "scale": "invariant",
