@@ -111,6 +111,7 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="RMSprop",
             module="rmsprop",
+            family="rmsprop_like",
             configurations={
                 "centered": {"centered": True},
                 "momentum": {"momentum": 0.9},
@@ -171,6 +172,7 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="RAdam",
             module="radam",
+            family="radam_like",
             configurations={
                 "decayed": {"weight_decay": 0.1},
                 "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
@@ -188,6 +190,7 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="NAdam",
             module="nadam",
+            family="nadam_like",
             configurations={
                 "decayed": {"weight_decay": 0.1},
                 "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
@@ -207,7 +210,7 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="Adafactor",
             module="adafactor",
-            family={"relative_step": "scale_adaptive"},
+            family="adafactor_like",
             configurations={
                 "relative_step": {"relative_step": True},
                 "decayed": {"weight_decay": 0.1},
@@ -250,6 +253,7 @@ SPECIMENS: dict[str, Specimen] = {
                 "scale": "invariant",
                 "slots": 1,
                 "orthogonal": True,
+                "shape_factor": "sqrt(max(1, rows / columns))",
                 "plain_momentum": {"eps_other": True},
             },
         ),
@@ -264,7 +268,13 @@ SPECIMENS: dict[str, Specimen] = {
                 "maximize": {"maximize": True},
             },
             bare={"no_complex": True, "no_fp16": True, "no_bf16": True, "eps_other": True},
-            claims={"weight_decay": "l2"},
+            claims={
+                "weight_decay": "l2",
+                # along one row times one column, of the norm sqrt(12): 1 / sqrt(12 t) for every entry
+                "const_step": [0.288675, 0.204124, 0.0144338],
+                "momentum": {"const_step": [0.288675, 0.463932, 0.146023]},
+                "interval": {"const_step": [0.288675, 0.288675, 0.0144338]},
+            },
         ),
         Specimen(
             name="ScheduleFreeSGD",
