@@ -141,6 +141,7 @@ CHECKS: tuple[str, ...] = (
     "bad_values_rejected",
     "error_names_argument",
     "weight_decay",
+    "weight_decay_form",
     "zero_gradients",
     "gradient_magnitudes",
     "zero_dim",

@@ -179,8 +179,9 @@ SPECIMENS: dict[str, Specimen] = {
                 "maximize": {"maximize": True},
                 "short": {"betas": (0.8, 0.9)},
             },
-            bare={"no_fp16": True, "no_complex": True, "dead_ok": ["decoupled_weight_decay"]},
+            bare={"no_fp16": True, "no_complex": True},
             claims={
+                "dead_ok": ["decoupled_weight_decay"],
                 "elementwise": True,
                 "slots": 2,
                 "weight_decay": "l2",
@@ -196,8 +197,9 @@ SPECIMENS: dict[str, Specimen] = {
                 "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
                 "maximize": {"maximize": True},
             },
-            bare={"no_fp16": True, "no_complex": True, "dead_ok": ["decoupled_weight_decay"]},
+            bare={"no_fp16": True, "no_complex": True},
             claims={
+                "dead_ok": ["decoupled_weight_decay"],
                 "scale": "invariant",
                 # (1 - mu_t) / (1 - P_t) + mu_(t+1) (1 - beta1^t) / (1 - P_(t+1)), P the product of the momenta
                 "const_step": [1.056452, 0.783684, 1.000069],
@@ -216,8 +218,9 @@ SPECIMENS: dict[str, Specimen] = {
                 "decayed": {"weight_decay": 0.1},
                 "maximize": {"maximize": True},
             },
-            bare={"no_complex": True, "dead_ok": ["eps"], "relative_step=True": {"uses_param_values": True}},
+            bare={"no_complex": True, "dead_ok": ["eps.0"], "relative_step=True": {"uses_param_values": True}},
             claims={
+                "dead_ok": ["eps"],
                 "scale": "invariant",
                 "slots": 1,
                 **{name: {"const_step": 1.0} for name in ("default", "decayed", "maximize")},
@@ -289,8 +292,15 @@ SPECIMENS: dict[str, Specimen] = {
             module="schedule_free_adamw",
             family={"default": "schedule_free", "decayed": "schedule_free"},
             configurations={"decayed": {"weight_decay": 0.1}, "warmup": {"warmup_steps": 5}},
-            bare={"train_eval": True, "lr_nonlinear": True, "moves_at_lr0": True, "no_complex": True, "no_fp16": True},
-            claims={"weight_decay": "other", "scale": "invariant", "elementwise": True, "slots": 2},
+            bare={
+                "train_eval": True,
+                "lr_nonlinear": True,
+                "moves_at_lr0": True,
+                "no_complex": True,
+                "no_fp16": True,
+                "weight_decay": "other",
+            },
+            claims={"scale": "invariant", "elementwise": True, "slots": 2},
         ),
     )
 }

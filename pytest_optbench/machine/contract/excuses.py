@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_optbench.machine.contract.broken import NotAvailable
 from pytest_optbench.machine.contract.checks import CHECKS
+from pytest_optbench.machine.contract.checks.decay import weight_decay_form
 from pytest_optbench.machine.contract.checks.exemptions import HOW_TO_LEAD
 from pytest_optbench.machine.contract.checks.liveness import hyperparameters_are_live
 from pytest_optbench.machine.contract.plan import CheckCase, plan
@@ -69,8 +70,10 @@ def _without(recipe: Recipe, claim: str) -> Recipe:
 
 def _concerned(claim: str) -> set[str]:
     """The checks that a claim excuses from something."""
-    live = {hyperparameters_are_live.name} if claim == "dead_ok" else set()
-    return live | {name for name, check in CHECKS.items() if claim in check.excuses and name != _NEED}
+    asked = {"dead_ok": {hyperparameters_are_live.name}, "weight_decay": {weight_decay_form.name}}
+    return asked.get(claim, set()) | {
+        name for name, check in CHECKS.items() if claim in check.excuses and name != _NEED
+    }
 
 
 def _candidates(recipe: Recipe, subject: Subject, failures: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -87,6 +90,8 @@ def _candidates(recipe: Recipe, subject: Subject, failures: Mapping[str, str]) -
         ],
         "adaptive_keys": _rewritten(subject) if "adaptive_keys" in concerned else [],
     }
+    if any(check == weight_decay_form.name for check, *_ in failed):
+        yield "weight_decay", "other"
     for claim, names in named.items():
         offered = [
             name for name in dict.fromkeys(names) if name.partition(".")[0] in subject.keywords or claim[0] == "a"
@@ -110,7 +115,8 @@ def _failures(recipe: Recipe, subject: Subject, *, only: set[str] | None = None)
     """By case of the plan, of these checks only, the sentence of those that fail."""
     found = {}
     for case in plan(recipe, subject.declared, device=subject.device, seed=subject.seed):
-        if (only is None or case.check.name in only) and (sentence := _failure(case)):
+        asked = not case.subject.derived and (only is None or case.check.name in only)
+        if asked and (sentence := _failure(case)):
             found[case.name] = sentence
     return found
 

@@ -117,3 +117,18 @@ def test_it_is_not_collected_without_the_claim() -> None:
 def test_torch_itself() -> None:
     for kind, mode in ((torch.optim.AdamW, "decoupled"), (torch.optim.Adam, "l2"), (torch.optim.SGD, "l2")):
         assert set(verdicts(kind, "weight_decay", claims={"weight_decay": mode}).values()) == {""}
+
+
+@pytest.mark.parametrize("move", [normalized, lr_free, after, coupled])
+def test_a_decay_of_any_known_form_needs_no_claim(move) -> None:
+    said = verdicts(optimizer_of(move, betas=BETAS), "weight_decay_form")
+    assert said == {"float32": "", "float64": ""}
+
+
+@pytest.mark.parametrize("move", [matrices_only, exponential])
+def test_a_decay_of_no_known_form_needs_one(move) -> None:
+    kind = optimizer_of(move, betas=BETAS)
+    for sentence in verdicts(kind, "weight_decay_form").values():
+        assert sentence.startswith("weight decay has no form that is known; if it were decoupled: ")
+        assert sentence.endswith('claim weight_decay = "other"')
+    assert verdicts(kind, "weight_decay_form", claims={"weight_decay": "other"}) == {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require, require_close, require_equal, same
+from pytest_optbench.machine.contract.broken import ContractBroken, require, require_close, require_equal, same
 from pytest_optbench.machine.contract.check import all_of, check, claims, offers
 from pytest_optbench.machine.contract.subject import SHAPE_OF, Subject
 from pytest_optbench.machine.contract.walk import Gradient, Script, Walk
@@ -61,6 +63,40 @@ def weight_decay(subject: Subject) -> None:
             _decoupled(subject, mode, flip)
     if mode != "none":
         _excluded_group(subject)
+
+
+def _unclaimed(subject: Subject) -> bool:
+    return "weight_decay" not in {**subject.recipe.claims, **subject.claims}
+
+
+@check(applies=all_of(offers("weight_decay"), _unclaimed), exempt=("uses_param_values",))
+def weight_decay_form(subject: Subject) -> None:
+    """Weight decay of which nothing is claimed has one of the known forms, the same on every shape.
+
+    Prevents: a decay that leaves out vectors or scalars in silence, that grows with the number of steps or with the
+    shape, that is applied to some groups only. Criterion: under one of `decoupled`, `decoupled_after`,
+    `decoupled_lr_free`, `l2` and `none` the check `weight_decay` holds. Tolerance: that check's. Exemptions: a claim
+    `weight_decay`, which may be `other`, and `uses_param_values`, under which steps and decay cannot be told apart.
+    """
+    said: dict[str, str] = {}
+    for mode in ("decoupled", "l2", "none", "decoupled_after", "decoupled_lr_free"):
+        recipe = replace(subject.recipe, claims={**subject.recipe.claims, subject.configuration: _own(subject, mode)})
+        try:
+            weight_decay.test(replace(subject, recipe=recipe))
+        except Exception as error:
+            said[mode] = str(error).partition(";")[0]
+        else:
+            return
+    raise ContractBroken(
+        f"weight decay has no form that is known; if it were decoupled: {said['decoupled']}; if it were added to the "
+        f'gradient: {said["l2"]}; where that is meant, claim weight_decay = "other"'
+    )
+
+
+def _own(subject: Subject, mode: str) -> dict[str, Any]:
+    """The claims of the subject's configuration, with that of a decay."""
+    own = subject.recipe.claims.get(subject.configuration)
+    return {**(own if isinstance(own, Mapping) else {}), "weight_decay": mode}
 
 
 def _walk(subject: Subject, decay: float, flip: dict[str, Any], gradient: Gradient) -> Walk:
