@@ -41,9 +41,20 @@ def grows_under_maximize(p, g, state, group):
     normalized(p, g, state, {**group, "weight_decay": sign * group["weight_decay"]})
 
 
+def rounded(p, g, state, group):
+    p.mul_(1 - (torch.tensor(group["lr"]) * group["weight_decay"]).item())
+    normalized(p, g, state, undecayed(group))
+
+
+def but_by_one(move):
+    """Takes a decay of one for none."""
+    return lambda p, g, state, group: move(p, g, state, undecayed(group) if group["weight_decay"] == 1 else group)
+
+
 def test_the_sound_ones_are_what_they_claim() -> None:
     for move, mode in [
         (normalized, "decoupled"),
+        (rounded, "decoupled"),
         (lr_free, "decoupled_lr_free"),
         (after, "decoupled_after"),
         (coupled, "l2"),
@@ -67,6 +78,8 @@ def test_the_sound_ones_are_what_they_claim() -> None:
         (matrices_only, "decoupled", "tensor 0 (a scalar)"),
         (grows_under_maximize, "decoupled", "maximize=True"),
         (normalized, "l2", "after step 1"),
+        (but_by_one(coupled), "l2", "with weight_decay=1, maximize=False, after step 1"),
+        (but_by_one(normalized), "decoupled", "where p0 (1 - 0.01 * 1)^1 is due"),
         (normalized, "none", "after 10 steps with weight_decay=0.1 and with 0"),
         (matrices_only, "other", "no effect on tensor 0 ()"),
     ],

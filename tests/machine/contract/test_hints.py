@@ -29,17 +29,26 @@ def test_every_family_can_be_offered():
         (torch.optim.SGD, "sgd_like"),
         (torch.optim.Adagrad, "adagrad_like"),
         (torch.optim.Muon, "matrix_orthogonal"),
-        (torch.optim.Adafactor, "scale_adaptive"),
+        (torch.optim.Adafactor, "adafactor_like"),
+        (torch.optim.RMSprop, "rmsprop_like"),
+        (torch.optim.RAdam, "radam_like"),
+        (torch.optim.NAdam, "nadam_like"),
         (lion_pytorch.Lion, "lion_like"),
         (schedulefree.SGDScheduleFree, "schedule_free"),
-        (torch.optim.RMSprop, None),
-        (torch.optim.NAdam, None),
         (torch.optim.Adadelta, None),
         (torch.optim.LBFGS, None),
     ],
 )
 def test_the_family_is_seen(optimizer, family):
     assert observed(subject_of(optimizer)).get("family") == family
+
+
+def test_a_family_is_offered_with_the_claim_that_it_needs():
+    first, second = hints(subject_of(torch.optim.Muon, claims={"weight_decay": "decoupled", "scale": "invariant"}))
+    assert first == 'behaves like matrix_orthogonal: claim family = "matrix_orthogonal" to have it checked'
+    assert second == (
+        "shows steps of matrices in a lower precision: claims = { low_precision_step = true } to have it checked"
+    )
 
 
 def test_the_sentences_can_be_pasted():

@@ -8,7 +8,8 @@ from typing import Any
 
 from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.check import Check, check
-from pytest_optbench.machine.contract.subject import Subject, subjects
+from pytest_optbench.machine.contract.configurations import subjects
+from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.words.claims import DEFAULT_CONFIGURATION
 
 HOW_TO_LEAD = ("needs_closure", "train_eval", "sparse_only")

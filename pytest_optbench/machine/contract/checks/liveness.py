@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -25,6 +26,8 @@ SCHEDULE = {3: 1.5, 6: 0.5}
 
 def _parts(subject: Subject) -> list[str]:
     """Numbers and flags among the hyperparameters; the numbers in a tuple one by one, as in betas.0 and betas.1."""
+    if subject.derived:  # what is alive in none of them fails in the default configuration
+        return []
     skipped = {*VARIANTS, *subject.claims.get("dead_ok", ())}
     found: list[str] = []
     for name, value in subject.keywords.items():
@@ -46,7 +49,8 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
     lowered after 6, differ in some bit for one of these values; or every one of them is refused by an exception. No
     tolerance. What needs a closure is also led down a bowl of which it is told the loss that belongs to the gradients.
     Options that choose an implementation and those that are None are left out. Exemption: `dead_ok` names options (or
-    entries, as in "betas.1") that have no effect in this configuration.
+    entries, as in "betas.1") that have no effect in this configuration. An effect in one of the derived configurations
+    is enough.
     """
     name, _, position = part.partition(".")
     value = subject.keywords[name]
@@ -59,6 +63,8 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
                 return
         except (Exception, SystemExit):  # refused, by the constructor or by a step
             continue
+        if _lives_elsewhere(subject, name, options):
+            return
         tried.append(f"{other:g}" if isinstance(other, float) else str(other))
     if tried:
         scales = " and ".join(f"{scale:g}" for scale in SCALES)
@@ -66,6 +72,16 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
             f"{part} has no effect: {_steps(subject)} steps with {part}={' or '.join(tried)} are to the bit those with "
             f"{entry!r}, for gradients of scale {scales}; where that is meant, claim dead_ok"
         )
+
+
+def _lives_elsewhere(subject: Subject, name: str, options: Mapping[str, Any]) -> bool:
+    """Has the option an effect in a derived configuration, of those that leave it alone?"""
+    for configuration in subject.recipe.derived - {subject.configuration}:
+        if name not in subject.recipe.configurations[configuration]:
+            with suppress(Exception, SystemExit):
+                if _differs(replace(subject, configuration=configuration), options):
+                    return True
+    return False
 
 
 def changed(name: str, value: float) -> list[Any]:
