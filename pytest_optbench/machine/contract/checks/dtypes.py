@@ -117,7 +117,7 @@ def _state_follows(coarse: Mapping[str, Any], fine: Mapping[str, Any], index: in
             )
 
 
-@check(once=True, exempt=("low_precision_state",))
+@check(once=True, exempt=("low_precision_state",), relaxed=("no_fp64",))
 def float64_kept(subject: Subject) -> None:
     """A float64 parameter has float64 state, and steps of that precision.
 

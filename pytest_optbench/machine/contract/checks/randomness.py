@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pytest_optbench.machine.contract.broken import require, require_equal
 from pytest_optbench.machine.contract.check import check
+from pytest_optbench.machine.contract.checks.resume import require_alike
 from pytest_optbench.machine.contract.shared import at_zero, changed, shared_numbers
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.contract.walk import Walk
@@ -58,12 +59,13 @@ def rng_untouched(subject: Subject) -> None:
     Prevents: an optimizer that changes dropout and data order merely by being used, so that no two methods see the
     same data; a checkpoint that cannot be continued. Criterion: after construction and 3 steps the global states of
     torch, NumPy and Python (and of the GPU, where the parameters are) are what they were. Under `stochastic`, which
-    says that numbers are drawn: a fresh optimizer that has loaded the state_dict after 5 steps, with the random state
-    of that moment, continues for 5 more equal to the bit. No tolerance.
+    says that numbers are drawn: a fresh optimizer that has loaded the state_dict after 5 steps has every entry of it as
+    it was saved and, with the random state of that moment, continues for 5 more equal to the bit. No tolerance.
     """
     if subject.claimed("stochastic"):
         walk = Walk(subject).take(5)
         other = walk.resumed()
+        require_alike(other.optimizer.state_dict(), walk.optimizer.state_dict(), "loaded after step 5")
         for _ in range(5):
             walk.step()
             other.step()
