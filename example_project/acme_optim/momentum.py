@@ -1,11 +1,11 @@
-"""Gradient descent with Nesterov's momentum."""
+"""Gradient descent with momentum."""
 
 import torch
 from torch.optim import Optimizer
 
 
 class AcmeMomentum(Optimizer):
-    """Nesterov's accelerated gradient (1983) in the form of Sutskever et al. 2013; meant for a decaying lr."""
+    """Gradient descent with momentum, the heavy ball of Polyak (1964); meant for a decaying lr."""
 
     def __init__(self, params, lr=1e-2, momentum=0.9):
         if lr < 0 or not 0 <= momentum < 1:
@@ -26,5 +26,5 @@ class AcmeMomentum(Optimizer):
                 if not state:
                     state["velocity"] = torch.zeros_like(parameter)
                 velocity = state["velocity"].mul_(group["momentum"]).add_(parameter.grad)
-                parameter.sub_(parameter.grad + group["momentum"] * velocity, alpha=group["lr"])
+                parameter.sub_(velocity, alpha=group["lr"])
         return loss

@@ -15,8 +15,11 @@ from pathlib import Path
 from pytest_optbench.integration.suite import Suite, installed
 from pytest_optbench.words.declaration import find_table
 from pytest_optbench.words.errors import OptbenchError, inert, nearest
+from pytest_optbench.words.lock import abandoned, exclusive
 from pytest_optbench.words.stored import Stored, read_stored
 
+_FOLDER = "optbench-base-"
+"""What the name of a folder with a worktree begins with."""
 _LAST_LINES = 3
 _NOTHING_COLLECTED = 5
 """pytest's exit status where there is none of what was to be run."""
@@ -110,16 +113,24 @@ class BaseRun:
 
     @contextmanager
     def _worktree(self, sha: str) -> Iterator[Path]:
-        """The commit's files in a folder of their own, which is gone afterwards whatever happens."""
-        folder = Path(tempfile.mkdtemp(prefix="optbench-base-")).resolve()
-        tree = folder / self.root.name
-        try:
-            self._git("worktree", "add", "--detach", "--force", str(tree), sha, wrong=f"git cannot check out {sha[:9]}")
-            yield tree
-        finally:
-            self._git("worktree", "remove", "--force", "--force", str(tree), wrong="")
-            shutil.rmtree(folder, ignore_errors=True)
-            self._git("worktree", "prune", wrong="")
+        """The commit's files in a folder of their own, which is gone afterwards; what a killed session has left, too."""
+        for line in self._git("worktree", "list", "--porcelain", wrong="").splitlines():
+            left = Path(line.removeprefix("worktree "))
+            if line.startswith("worktree ") and left.parent.name.startswith(_FOLDER) and abandoned(left):
+                self._remove(left)
+        tree = Path(tempfile.mkdtemp(prefix=_FOLDER)).resolve() / self.root.name
+        with exclusive(tree):
+            try:
+                add = ("worktree", "add", "--detach", "--force", str(tree), sha)
+                self._git(*add, wrong=f"git cannot check out {sha[:9]}")
+                yield tree
+            finally:
+                self._remove(tree)
+
+    def _remove(self, tree: Path) -> None:
+        self._git("worktree", "remove", "--force", "--force", str(tree), wrong="")
+        shutil.rmtree(tree.parent, ignore_errors=True)
+        self._git("worktree", "prune", wrong="")
 
     def _folders(self, top: Path) -> Iterator[tuple[str, Path]]:
         yield "root", self.root

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_optbench.integration.session import Session
-from pytest_optbench.machine.contract.recording import recorded_row, recorded_subjects
+from pytest_optbench.machine.contract.recording import parity_covers, parity_holds, recorded_row, recorded_subjects
 from pytest_optbench.machine.engine.case import Case, blank_row
 from pytest_optbench.machine.search import chosen
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
@@ -102,7 +102,8 @@ def accepting(session: Session, nodeid: str) -> str:
 
 
 def same_fingerprints(session: Session, case: Case) -> bool | None:
-    """Does every configuration of the recipe step as the baseline has it? None where that does not have them all.
+    """Does every configuration of the recipe step as the baseline has it, or as its reference does? None where the
+    baseline lacks one that has no reference either.
 
     Made once per recipe and process; runs the user's code, whose exceptions mean that it does not.
     """
@@ -116,7 +117,11 @@ def _same_fingerprints(session: Session, case: Case) -> bool | None:
     assert session.baseline is not None
     with suppress(Exception, TimeLimitExceeded), time_limit(session.settings.timeout):
         subjects = recorded_subjects(case.recipe, case.capabilities)
-        if any((case.recipe.name, one.configuration) not in session.baseline.fingerprints for one in subjects):
+        stored = [one for one in subjects if (case.recipe.name, one.configuration) in session.baseline.fingerprints]
+        others = [one for one in subjects if one not in stored]
+        if not all(map(parity_covers, others)):
             return None
-        return not changes(list(map(recorded_row, subjects)), session.baseline.rows, where=session.baseline.label)
+        if changes(list(map(recorded_row, stored)), session.baseline.rows, where=session.baseline.label):
+            return False
+        return all(map(parity_holds, others))
     return False

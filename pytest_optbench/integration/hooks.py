@@ -14,7 +14,7 @@ from pytest_optbench.integration import session
 from pytest_optbench.integration.comparing import require_deciding
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.integration.sink import Sink
-from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.errors import OptbenchError, encodable
 
 
 def activate(config: pytest.Config) -> None:
@@ -62,6 +62,10 @@ class ActiveHooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
         return items_module.attach(item, call, (yield))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_to_serializable(self) -> Generator[None, Any, Any]:
+        return encodable((yield))
 
     def pytest_report_header(self, config: pytest.Config) -> Iterable[str]:
         return self.session.header()

@@ -41,8 +41,9 @@ from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.plan import CheckCase
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.engine.case import Case, blank_row
+from pytest_optbench.machine.recipe import Recipe
 from pytest_optbench.words.baseline import BaselineRow
-from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.errors import OptbenchError, encodable
 from pytest_optbench.words.verdict import judge
 
 
@@ -242,21 +243,35 @@ class CaseItem(pytest.Item):
 
 def place(item: pytest.Item) -> tuple[str, int, str]:
     """File and line (from 1; 0 for none) of the definition of the item's optimizer, and what to call the item."""
-    case: Case | CheckCase = item.case if isinstance(item, CheckItem) else item.stash[CASE]
-    path, line = (case.subject.recipe if isinstance(case, CheckCase) else case.recipe).source()
-    ours = isinstance(item, CheckItem | CaseItem)
+    if isinstance(item, GoneItem):
+        return str(item.path), 0, item.reportinfo()[2]
+    path, line = _recipe(item).source()
+    ours = isinstance(item, CheckItem | FingerprintItem | CaseItem)
     return path, line + 1 if path else 0, item.reportinfo()[2] if ours else item.nodeid
 
 
+def _recipe(item: pytest.Item) -> Recipe:
+    if isinstance(item, CheckItem):
+        return item.case.subject.recipe
+    return item.subject.recipe if isinstance(item, FingerprintItem) else item.stash[CASE].recipe
+
+
+def _told_of(item: pytest.Item) -> bool:
+    """Is the item's failure one of an optimizer, or of what became of it?"""
+    return isinstance(item, CheckItem | FingerprintItem | GoneItem) or CASE in item.stash
+
+
 def reason(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> tuple[str, str]:
-    """Why an item failed: a word (`contract`, or the outcome or change that explains the verdict), and a sentence."""
+    """Why an item failed: a word (`contract`, `fingerprint`, `gone`, or the outcome or change that explains the
+    verdict), and a sentence."""
     error = call.excinfo.value if call.excinfo is not None else None
     text = str(error) if isinstance(error, _TELLING) else f"{type(error).__name__}: {error}"
     text = next(iter((report.longreprtext if error is None else text).strip().splitlines()), "failed")
-    word = "contract" if isinstance(item, CheckItem) else _word(item)
+    word = next((word for kind, word in _WORDS.items() if isinstance(item, kind)), "") or _word(item)
     return word, "; ".join([text, *getattr(error, "__notes__", ())])
 
 
+_WORDS = {CheckItem: "contract", FingerprintItem: "fingerprint", GoneItem: "gone"}
 _TELLING = (CaseFailed, ContractBroken, CheckTimedOut, pytest.fail.Exception)
 """Exceptions whose text needs no name of a class before it."""
 
@@ -287,9 +302,9 @@ def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
     The report of the setup phase carries blank rows, from which the `crashed` rows are made if the process dies, and
     the place of the optimizer. Of an item that fails, a sentence goes along.
     """
-    if report.when == "setup" and (isinstance(item, CheckItem) or CASE in item.stash):
+    if report.when == "setup" and _told_of(item):
         report.optbench_place = place(item)  # type: ignore[attr-defined]
-    if report.failed and (isinstance(item, CheckItem) or CASE in item.stash):
+    if report.failed and _told_of(item):
         report.optbench_reason = reason(item, call, report)  # type: ignore[attr-defined]
     if report.when == "setup" and report.passed and CASE in item.stash:
         case = item.stash[CASE]
@@ -311,4 +326,6 @@ def attach(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestRe
             # A test of the user's may look at a miss and be content with it.
             rows = [replace(row, verdict="reported") if row.verdict == "failed" else row for row in rows]
         report.optbench_rows = plain(rows)  # type: ignore[attr-defined]
+    for name in [name for name in vars(report) if name.startswith("optbench_")]:
+        setattr(report, name, encodable(getattr(report, name)))
     return report

@@ -8,7 +8,7 @@ from pathlib import Path
 
 WORST = 10
 """GitHub shows this many errors of a step and drops the rest."""
-_SEVERITY = ("crashed", "timeout", "contract", "diverged", "missed", "slower")
+_SEVERITY = ("crashed", "timeout", "contract", "fingerprint", "diverged", "missed", "slower", "gone")
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,14 @@ class Failure:
     text: str
     """What went wrong, in a sentence."""
     word: str = ""
-    """`contract` for a broken property, else the outcome or the change that explains the verdict."""
+    """`contract` for a broken property, `fingerprint` for one that moved, `gone`; else the outcome or the change that
+    explains the verdict."""
 
 
 def error_commands(failures: Iterable[Failure], *, root: Path) -> list[str]:
     """An `::error` command for each of the ten worst failures, the worst first.
 
-    Crashes come first, then broken properties, then divergence and misses; equals keep their order. `root` is the
+    Crashes come first, then broken properties and fingerprints, then divergence and misses; equals keep their order. `root` is the
     checkout: a file outside of it is not GitHub's to show, and its annotation goes without a place.
     """
     return [_command(failure, root) for failure in sorted(failures, key=_severity)[:WORST]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -69,8 +70,8 @@ def compare(
     mirror. Where initial evaluations differ, seeds do not pair, and an exact rank test takes over. A known miss has two
     ways to fail, slower or newly diverged, which share the level.
 
-    `same_fingerprint` tells whether the fingerprints of the recipe's configurations equal those of the baseline; that
-    certifies `unchanged` where the machine differs and bits cannot. Raises OptbenchError for too few seeds, or for a
+    `same_fingerprint` tells whether every configuration of the recipe has the fingerprint of the baseline, or takes the
+    steps of its reference; that certifies `unchanged` where the machine differs and bits cannot. Raises OptbenchError for too few seeds, or for a
     baseline whose curve is none; ValueError when both sides are None.
     """
     row = after or before
@@ -98,7 +99,7 @@ def compare(
     if not reason and (reason := _certificate(before, after, difference)):
         change = "unchanged"
     elif not reason and environment and same_fingerprint:
-        change, reason = "unchanged", "equal fingerprints, and no significant difference on another machine"
+        change, reason = "unchanged", "equal fingerprints or parity, and no significant difference on another machine"
     return replace(
         blank,
         change=change,
@@ -167,7 +168,7 @@ def failure(comparison: Comparison, fail_on: frozenset[str], *, full: bool) -> s
     `faster`. `fingerprint` is no matter of a case.
     """
     change, reason, before, after = comparison.change, comparison.reason, comparison.before, comparison.after
-    told = f"{change}: {reason}"
+    told = reason if reason.startswith(change) else f"{change}: {reason}"
     if after is not None and after.broken:
         return f"{after.broken} of {after.seeds} seeds crashed or timed out"
     if "slower" in fail_on and comparison.newly_diverged and before is not None and after is not None:
@@ -231,7 +232,14 @@ def _significant(change: str, evidence: Evidence, difference: Difference | None)
 
 
 def _shown_effect(effect: Effect | None) -> str:
-    return f"; {effect.ratio:.3g}x the steps [{effect.low:.3g}, {effect.high:.3g}]" if effect else ""
+    if effect is None:
+        return ""
+    if math.isinf(effect.ratio):
+        return "; most seeds that reached the target miss it now"
+    if not effect.ratio:
+        return "; most seeds that reach the target missed it before"
+    high = f"{effect.high:.3g}" if math.isfinite(effect.high) else "misses"
+    return f"; {effect.ratio:.3g}x the steps [{effect.low:.3g}, {high}]"
 
 
 def _insignificant(evidence: Evidence, difference: Difference | None, gate: Gate) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
 class OptbenchError(Exception):
@@ -37,3 +38,16 @@ def inert(text: str) -> str:
     'a\\\\nb'
     """
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def encodable(value: Any) -> Any:
+    """The same plain data with what UTF-8 has no bytes for, a lone surrogate, spelled out: it may quote an exception.
+
+    >>> encodable({"a": ["\\udc80"]})
+    {'a': ['\\\\udc80']}
+    """
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {encodable(key): encodable(one) for key, one in value.items()}
+    return type(value)(map(encodable, value)) if type(value) in (list, tuple) else value

@@ -11,14 +11,14 @@ from pathlib import Path
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+    def _lock(handle: int, *, wait: bool = True) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
 
 else:
     import fcntl
 
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    def _lock(handle: int, *, wait: bool = True) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
     A hidden file beside `path` is what is locked; it is gone afterwards.
     """
-    lock = path.with_name(f".{path.name}.lock")
+    lock = _file(path)
     handle = _locked(lock)
     try:
         yield
@@ -38,6 +38,25 @@ def exclusive(path: Path) -> Iterator[None]:
             pass  # Windows does not remove what somebody has open: the last one out does
         finally:
             os.close(handle)
+
+
+def abandoned(path: Path) -> bool:
+    """Did a process die in there for this path? What it held is free, and the file still there."""
+    try:
+        handle = os.open(_file(path), os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        _lock(handle, wait=False)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _file(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
 
 
 def _locked(lock: Path) -> int:

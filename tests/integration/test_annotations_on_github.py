@@ -109,3 +109,19 @@ def test_a_try_that_a_rerun_mends_is_not_annotated(project: Project) -> None:
 def test_elsewhere_nothing_is_annotated(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_ACTIONS")
     assert commands(project.table("Slow").bench()) == []
+
+
+def test_a_fingerprint_that_moved_and_what_is_gone_are_annotated(project: Project) -> None:
+    settings = 'seeds = 20\nbaseline = "base.csv"\ntasks = "bowl2"'
+    layers = "--optbench-layer=tasks,fingerprint"
+    project.table("Descent", "Slow", settings=settings).bench(layers, "--optbench-save")
+    project.write({"acme.py": (project.folder / "acme.py").read_text().replace("lr=0.3", "lr=0.31")})
+    moved, gone = commands(project.table("Descent", settings=settings).bench(layers))
+    place = f"file=acme.py,line={line_of(project, 'class Descent')}"
+    assert moved.startswith(
+        f"::error {place},title=Descent fingerprint of default::Descent fingerprint of default, comp"
+    )
+    assert gone == (
+        "::error file=pyproject.toml,title=gone from the baseline::"
+        "gone: Slow on bowl2@1, Slow fingerprint of default: in base.csv, and not declared any more"
+    )

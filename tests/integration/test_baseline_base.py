@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -35,6 +36,22 @@ INSTALLATION = """
 
     {statement}
 """
+KILLER = """
+    import os
+    import signal
+    from pathlib import Path
+
+    from bowls import Bowl2
+
+    def pytest_optbench_tasks(config):
+        once = Path({once!r})
+        if config.getoption("optbench_base_of") and not once.exists():
+            once.touch()
+            os.kill(os.getppid(), signal.SIGKILL)
+            os._exit(0)
+        return [Bowl2()]
+"""
+"""The first run at another commit kills the session that has started it."""
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -74,6 +91,16 @@ def test_the_same_code_is_unchanged(based: Project) -> None:
     assert "1 case unchanged" in result.lines
     assert any(line.startswith("1 fingerprint as in HEAD (") for line in result.lines)
     assert leaves_nothing(based)
+
+
+def test_what_a_killed_session_left_is_removed_by_the_next_one(based: Project) -> None:
+    committed(based.write({"conftest.py": KILLER.format(once=str(based.folder / "once.csv"))}))
+    assert based.bench("--optbench-base=HEAD", subprocess=True).code == -signal.SIGKILL
+    (left,) = Path(tempfile.gettempdir()).glob("optbench-base-*/*/.git")
+    result = based.bench("--optbench-base=HEAD")
+    assert result.outcomes == {"passed": 1}, result.text
+    assert not left.parent.parent.exists()
+    assert git(based.folder, "worktree", "list").count("\n") == 0
 
 
 def test_a_slower_branch_fails_beside_its_base(based: Project) -> None:

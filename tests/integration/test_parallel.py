@@ -90,3 +90,21 @@ def test_a_mistake_in_a_mark_is_a_usage_error_with_workers_too(project: Project)
     assert result.code == pytest.ExitCode.USAGE_ERROR, result.text
     assert "unknown keyword of the mark optbench 'sedes'; did you mean 'seeds'?" in result.text
     assert "passed" not in result.outcomes
+
+
+def test_a_text_that_has_no_bytes_does_not_kill_a_worker(project: Project) -> None:
+    project.write(
+        {
+            "acme.py": """
+                import torch
+
+                class Odd(torch.optim.SGD):
+                    def step(self, closure=None):
+                        raise RuntimeError("a lone \\udc80 surrogate")
+            """
+        }
+    )
+    project.table('Odd\ntasks = "bowl2"')
+    result = project.bench("-n1", "-p", "no:benchmark", subprocess=True)
+    assert result.outcomes == {"failed": 1}, result.text
+    assert result.words() == {("Odd", "bowl2"): {"crashed"}}

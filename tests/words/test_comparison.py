@@ -287,7 +287,7 @@ CHANGED, FASTER, SLOWER = ([one] * 32 for one in (101, 50, 200))
 @pytest.mark.parametrize(
     ("before", "after", "fail_on", "full", "why"),
     [
-        (row(), row(SLOWER), "slower", False, "slower: slower on 32"),
+        (row(), row(SLOWER), "slower", False, "slower on 32"),
         (row(), row(SLOWER), "gone", True, None),
         (row(), row(SLOWER), "changed", False, "slower: "),
         (row(), row(CHANGED), "slower", True, None),

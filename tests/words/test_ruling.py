@@ -90,7 +90,7 @@ def test_what_becomes_of_a_case(
 def test_the_sentence_of_a_slower_case_has_all_that_is_known() -> None:
     sentence = ruling(SOLVED, runs(SLOWER, torch="3\n<b>"), accept="do that").sentence
     first, *rest = sentence.splitlines()
-    assert first.startswith("r on t@1, compared with base.csv: slower: slower on 32 of 32 pairs of seeds: p = 2.3e-10")
+    assert first.startswith("r on t@1, compared with base.csv: slower on 32 of 32 pairs of seeds: p = 2.3e-10")
     assert rest == [
         "  steps to target: median 10 (32 of 32 seeds) before, median 20 (32 of 32 seeds) now",
         "  first difference: seed 0: steps to target 10 before, 20 now (relative 0.5)",

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pytest_optbench import SUITE_VERSION
+from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable
 from pytest_optbench.machine.contract.checks.parity import parity
 from pytest_optbench.machine.contract.configurations import subjects
 from pytest_optbench.machine.contract.fingerprint import fingerprint
-from pytest_optbench.machine.contract.plan import require_lr
+from pytest_optbench.machine.contract.plan import CheckCase, require_lr
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.loading import load_recipe
@@ -61,6 +62,16 @@ def parity_covers(subject: Subject) -> bool:
     names = subject.recipe.expected_failures
     excused = any(parity.name in name.split("::") for name in names)
     return bool(parity.parts(subject)) and not excused
+
+
+def parity_holds(subject: Subject) -> bool:
+    """Does the configuration take the steps of its reference, here and now?"""
+    try:
+        for part in parity.parts(subject):
+            CheckCase(subject, parity, part).run()
+    except (ContractBroken, NotAvailable):
+        return False
+    return True
 
 
 def recorded_row(subject: Subject) -> BaselineRow:
