@@ -37,7 +37,7 @@ def excuses(subject: Subject) -> Excuses:
 
     Of several claims that would do, the one that concerns fewest checks is taken, and what another one makes needless
     is taken back. Whether a failure is meant or a defect, a claim cannot tell: that is for the author to say. Of the
-    default configuration only.
+    default configuration and those derived from it.
     """
     recipe = replace(subject.recipe, configurations={}, expected_failures={})
     failures = _failures(recipe, subject)
