@@ -11,6 +11,7 @@ from pytest_optbench.integration.comparing import accepting
 from pytest_optbench.integration.execution import CaseFailed
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.integration.suite import Entry
+from pytest_optbench.machine.contract.recording import recorded_subjects
 from pytest_optbench.machine.tasks.registry import in_tier
 from pytest_optbench.words.baseline import BaselineRow
 from pytest_optbench.words.discovery import python_files
@@ -30,7 +31,7 @@ def gone_cases(session: Session, entry: Entry) -> list[BaselineRow]:
     if session.baseline is None or session.settings.chooses:
         return []
     declared = {case.task.name for case in entry.cases}
-    configurations = {"default", *entry.recipe.configurations}
+    configurations = {one.configuration for one in recorded_subjects(entry.recipe, entry.capabilities)}
     tasks, tier = session.suite.tasks, session.settings.tier
     return [
         row
@@ -48,7 +49,7 @@ def gone_recipes(session: Session, root: Path) -> list[BaselineRow]:
     """Rows of recipes that no table declares, and whose name no file with marked tests has."""
     if session.baseline is None or session.settings.chooses:
         return []
-    missing = {row.recipe for row in session.baseline.rows} - session.suite.entries.keys()
+    missing = {row.recipe for row in session.baseline.rows} - session.suite.declared.keys()
     for path in python_files(root) if missing else ():
         text = path.read_text(encoding="utf-8", errors="replace")
         if "mark.optbench" in text:

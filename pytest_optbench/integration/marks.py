@@ -58,7 +58,7 @@ def _entry(mark: pytest.Mark, metafunc: pytest.Metafunc, session: Session) -> En
         require_kind(tier, str, where=f"{place}: tier")
         require_known(tier, ("unit", "small", "full"), where=place, what="tier")
     declaration = OptimizerDeclaration(name=name, where=place, **keywords)
-    if name in session.suite.entries:
+    if name in session.suite.declared:
         raise OptbenchError(f"{place}: an optimizer named {name!r} is defined already, in the table; give name=...")
     if session.marked.setdefault(name, mark) is not mark:
         raise OptbenchError(f"{place}: an optimizer named {name!r} is defined already, in another test; give name=...")

@@ -117,8 +117,14 @@ def start(config: pytest.Config) -> Session:
         _require_marks(config, table)
     modules = _task_modules(table) if table else []
     tasks = all_tasks(modules, _tasks_of_hooks(config), root=table.path.parent if table else root)
-    suite = Suite(settings, tasks, declarations, root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
+    suite = Suite(
+        settings,
+        tasks,
+        declarations,
+        root=table.path.parent if table else root,
+        chosen=_chosen(config, anchor) if anchor is not None else frozenset(),
+    )
     outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json", "markdown")}
     if not is_worker(config):
         for name, path in outputs.items():
@@ -206,6 +212,20 @@ def _collect_anchor(config: pytest.Config, anchor: Path, *, by_option: bool) -> 
         config.args[:] = [str(anchor)]
     elif by_option or not (explicit or anchor.parent in paths):
         config.args.append(str(anchor))
+
+
+def _chosen(config: pytest.Config, anchor: Path) -> frozenset[str]:
+    """The recipes to which all ids below the anchor on the command line belong; none where all may be collected."""
+    names = set()
+    for argument in config.args:
+        path, _, inner = argument.partition("::")
+        own = anchor == OWN_ANCHOR and path == anchor.name
+        place = anchor if own else (config.invocation_params.dir / path).resolve()
+        if place == anchor and inner:
+            names.add(inner.partition("::")[0])
+        elif anchor.is_relative_to(place):
+            return frozenset()
+    return frozenset(names)
 
 
 def _require_marks(config: pytest.Config, table: Table | None) -> None:

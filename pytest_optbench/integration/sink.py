@@ -150,7 +150,7 @@ class Sink:
 
     def _decides(self, row: Run) -> bool:
         """Is the row's case of enough seeds to be compared? Fewer are a test's own, and in no baseline."""
-        if row.recipe in self.session.suite.entries:
+        if row.recipe in self.session.suite.declared:
             return True
         gate = Gate(alpha=self.session.settings.alpha, tolerance=self.session.settings.tolerance)
         return len(self.rows[row.recipe, row.task, row.task_version]) >= gate.least_seeds

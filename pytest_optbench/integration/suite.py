@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe,
 from pytest_optbench.machine.search import Search, open_search, stand_in
 from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_shapes
+from pytest_optbench.machine.time_limit import LIMITER, TimeLimitExceeded, time_limit
 from pytest_optbench.words.declaration import OptimizerDeclaration
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.expressions import select
@@ -46,24 +49,42 @@ class Entry:
     """The configurations that a fingerprint speaks for, as no claim of parity does."""
 
 
+CONSTRUCTION_SECONDS = 30.0
+"""What building a recipe's optimizers may take at least where there is a limit: the first one imports much of torch."""
+
+
 class Suite:
     """The recipes of doors 1 and 2 by name, and the tasks that every door may choose from."""
 
     def __init__(
-        self, settings: Settings, tasks: dict[str, Task], declarations: Iterable[OptimizerDeclaration], root: Path
+        self,
+        settings: Settings,
+        tasks: dict[str, Task],
+        declarations: Iterable[OptimizerDeclaration],
+        root: Path,
+        chosen: frozenset[str] = frozenset(),
     ) -> None:
+        """Of the declarations those are loaded whose names are `chosen`; all where there are no such."""
         self.settings = settings
         self.tasks = tasks
         self.root = root
         self._check_device()
         self.entries: dict[str, Entry] = {}
         self.policies: dict[str, Policy] = {}
+        self.declared: dict[str, OptimizerDeclaration] = {}
+        """By name, also what was not loaded."""
         for declaration in declarations:
-            if declaration.name in self.entries:
+            if declaration.name in self.declared:
                 raise OptbenchError(
                     f"{declaration.where}: an optimizer named {declaration.name!r} is defined already, in "
-                    f"{self.entries[declaration.name].recipe.where}; give one of them another name"
+                    f"{self.declared[declaration.name].where}; give one of them another name"
                 )
+            self.declared[declaration.name] = declaration
+        if not chosen <= self.declared.keys():
+            chosen = frozenset()
+        for declaration in self.declared.values():
+            if chosen and declaration.name not in chosen:
+                continue
             try:
                 self.entries[declaration.name] = self._whole_entry(declaration)
             except MissingError:
@@ -85,7 +106,9 @@ class Suite:
         if self.settings.runs("contract"):
             contract = self.contract(entry.recipe, entry.capabilities)
         if self.settings.runs("fingerprint"):
-            subjects = tuple(s for s in recorded_subjects(entry.recipe, entry.capabilities) if not parity_covers(s))
+            with self._limited(entry.recipe):
+                found = recorded_subjects(entry.recipe, entry.capabilities)
+                subjects = tuple(subject for subject in found if not parity_covers(subject))
         return replace(entry, contract=contract, subjects=subjects)
 
     def _policy(self, declaration: OptimizerDeclaration, recipe: Recipe) -> Policy:
@@ -130,18 +153,35 @@ class Suite:
 
     def capabilities(self, recipe: Recipe) -> Capabilities:
         """What the recipe can do, with any value for what tuning is to choose."""
-        return declared(stand_in(recipe, self._search(recipe)))
+        with self._limited(recipe):
+            return declared(stand_in(recipe, self._search(recipe)))
 
     def contract(self, recipe: Recipe, capabilities: Capabilities) -> tuple[CheckCase, ...]:
         """The exact checks of a recipe, at its own hyperparameters, else at the constructor's."""
-        return tuple(
-            plan(
-                as_constructed(recipe),
-                capabilities,
-                device=self.settings.device,
-                extras=self.settings.extras,
+        with self._limited(recipe):
+            return tuple(
+                plan(
+                    as_constructed(recipe),
+                    capabilities,
+                    device=self.settings.device,
+                    extras=self.settings.extras,
+                )
             )
-        )
+
+    @contextmanager
+    def _limited(self, recipe: Recipe) -> Iterator[None]:
+        """Turns a constructor that hangs into an OptbenchError; at collection there is no test that could fail."""
+        seconds = self.settings.timeout and max(self.settings.timeout, CONSTRUCTION_SECONDS)
+        try:
+            with time_limit(seconds):
+                yield
+        except TimeLimitExceeded as late:
+            frames = traceback.extract_tb(late.__traceback__)
+            frame = [frame for frame in frames if frame.filename != LIMITER][-1]
+            raise OptbenchError(
+                f"{recipe.where}: {recipe.path} was not constructed and inspected within {seconds:g} seconds; it was "
+                f"in {frame.name} ({frame.filename}:{frame.lineno})"
+            ) from None
 
     def _require_base(self, recipe: Recipe) -> None:
         """In the run of a base commit, raise for an optimizer that comes from the other checkout."""

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from pytest_optbench.machine.surroundings import Surroundings
+
 
 @dataclass(frozen=True)
 class RandomState:
@@ -61,29 +63,19 @@ def seed_torch(seed: int) -> None:
 
 @contextmanager
 def isolated(threads: int = 1) -> Iterator[None]:
-    """Run a block with `threads` torch threads, gradients off and float32 as default; restore everything after it.
+    """Run a block with `threads` torch threads and float32 as default; put everything back after it.
 
-    Gradients are off because the engine differentiates functionally; an optimizer's closure turns them on itself.
+    Back go the random numbers, torch's global modes, the working directory and the environment variables, whatever the
+    block has done to them.
     """
-    state = RandomState.current()
-    old_threads = torch.get_num_threads()
-    old_dtype = torch.get_default_dtype()
-    old_grad = torch.is_grad_enabled()
-    old_precision = torch.get_float32_matmul_precision()
-    old_deterministic = torch.are_deterministic_algorithms_enabled()
-    old_warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    random_state, surroundings = RandomState.current(), Surroundings.current()
     torch.set_num_threads(threads)
     torch.set_default_dtype(torch.float32)
     torch.set_float32_matmul_precision("highest")
     torch.use_deterministic_algorithms(False)
-    torch.set_flush_denormal(False)  # there is no way to ask for the old value; this is torch's default
+    torch.set_flush_denormal(False)
     try:
         yield
     finally:
-        torch.set_flush_denormal(False)
-        torch.use_deterministic_algorithms(old_deterministic, warn_only=old_warn_only)
-        torch.set_float32_matmul_precision(old_precision)
-        torch.set_grad_enabled(old_grad)
-        torch.set_default_dtype(old_dtype)
-        torch.set_num_threads(old_threads)
-        state.restore()
+        surroundings.restore()
+        random_state.restore()

@@ -37,14 +37,15 @@ def load_recipe(declaration: OptimizerDeclaration, *, root: Path | None, tasks: 
             raise OptbenchError(f"{where}: scheduler {declaration.scheduler!r} is no factory (optimizer, budget)")
     for key in declaration.expected_failures if tasks is not None else ():
         names = [*(tasks or ()), *CHECKS]
-        name = check_of(key, declaration.configurations) or key
+        name = check_of(key, declaration.configurations or ()) or key
         require_known(name, names, where=f"{where}: expected_failures", what="task or check")
     return Recipe(
         name=declaration.name,
         optimizer=optimizer,
         where=where,
         hyperparameters=_frozen(declaration.hyperparameters),
-        configurations={name: _frozen(options) for name, options in declaration.configurations.items()},
+        configurations={name: _frozen(options) for name, options in (declaration.configurations or {}).items()},
+        derives=declaration.configurations is None,
         search=declaration.search,
         scheduler=scheduler,
         tasks=declaration.tasks,

@@ -41,6 +41,10 @@ class Recipe:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Named sets of options on top of `hyperparameters`, which the contract covers too."""
+    derives: bool = False
+    """Is the contract to derive configurations, as none were declared?"""
+    derived: frozenset[str] = frozenset()
+    """Names of the configurations that were."""
     search: Mapping[str, Any] | None = None
     """Spaces of what is tuned; None leaves it to the default, an empty one leaves nothing open."""
     tuned: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+LIMITER = __file__
+"""The file of the frames that end a block; what they ended is in the frame before them."""
 REPEAT_SECONDS = 1.0
 
 

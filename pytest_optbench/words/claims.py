@@ -17,6 +17,10 @@ FAMILIES = (
     "sign_like",
     "lion_like",
     "adagrad_like",
+    "rmsprop_like",
+    "radam_like",
+    "nadam_like",
+    "adafactor_like",
     "matrix_orthogonal",
     "kronecker_preconditioned",
     "schedule_free",
@@ -59,6 +63,7 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
         "adaptive_keys": (NAMES, "entries of a group that step() may write"),
         "history": (FLAG, "state grows up to a horizon"),
         "low_precision_state": (FLAG, "state is kept in a lower precision"),
+        "low_precision_step": (FLAG, "the step of a matrix is computed in a lower precision than the parameter's"),
         "slots": (NUMBER, "state tensors per parameter, at most"),
         "weight_decay": (
             (str,),
@@ -75,14 +80,27 @@ CLAIMS: Mapping[str, tuple[tuple[type, ...], str]] = MappingProxyType(
         "elementwise": (FLAG, "entries do not influence each other"),
         "flatten": (FLAG, "convolutions are handled as matrices"),
         "orthogonal": (FLAG, "the update of a matrix is orthogonal"),
+        "shape_factor": ((str,), "rule by which the size of an orthogonal update depends on rows and columns"),
+        "rectified_above": (NUMBER, "length of the average above which RAdam divides by it; 5 if not claimed"),
         "eps_other": (FLAG, "eps does not damp the first step"),
         "family": ((str,), "family of this configuration, in place of the recipe's; empty for none"),
     }
 )
 
+PROPERTIES = frozenset(("slots", "scale", "step_bound", "const_step", "elementwise", "flatten", "orthogonal", "family"))
+"""Claims of what is checked, and excuse nothing; any option may change them."""
+
 _CHOICES = {
     "weight_decay": ("decoupled", "decoupled_after", "decoupled_lr_free", "l2", "none", "other"),
     "scale": ("invariant", "linear"),
+    "shape_factor": (
+        "none",
+        "sqrt(max(1, rows / columns))",
+        "sqrt(max(rows, columns))",
+        "sqrt(rows / columns)",
+        "max(rows, columns)",
+        "max(1, rows / columns)",
+    ),
 }
 
 CHECKS: tuple[str, ...] = (
@@ -117,11 +135,13 @@ CHECKS: tuple[str, ...] = (
     "tensor_independence",
     "lr_read_each_step",
     "scheduler",
+    "lr_proportional",
     "groups_not_rewritten",
     "lr_zero",
     "bad_values_rejected",
     "error_names_argument",
     "weight_decay",
+    "weight_decay_form",
     "zero_gradients",
     "gradient_magnitudes",
     "zero_dim",
@@ -137,6 +157,7 @@ CHECKS: tuple[str, ...] = (
     "sparse",
     "deterministic",
     "rng_untouched",
+    "globals_untouched",
     "maximize",
     "sign_symmetry",
     "translation",
@@ -181,12 +202,29 @@ CHECKS: tuple[str, ...] = (
     "lion_momentum_fades",
     "adagrad_constant_gradient",
     "adagrad_never_forgets",
+    "rmsprop_constant_gradient",
+    "rmsprop_forgets_at_alpha",
+    "rmsprop_eps",
+    "radam_constant_gradient",
+    "radam_impulse_response",
+    "radam_eps",
+    "nadam_constant_gradient",
+    "nadam_impulse_response",
+    "nadam_momentum_schedule",
+    "nadam_eps",
+    "adafactor_rank_one",
+    "adafactor_second_moment",
+    "adafactor_clipping",
     "orthogonal_shape_factor",
     "orthogonal_equivariance",
+    "orthogonal_momentum",
+    "orthogonal_precision",
     "kronecker_equivariance",
     "kronecker_full_matrix",
     "kronecker_whitens",
     "kronecker_refresh_interval",
+    "kronecker_exponents",
+    "kronecker_every_side",
     "schedule_free_average",
     "schedule_free_round_trip",
     "schedule_free_resume",
@@ -202,13 +240,18 @@ CHECKS: tuple[str, ...] = (
 def check_of(key: str, configurations: Iterable[str]) -> str:
     """The check that a key of `expected_failures` is about: [configuration::]check[::part]; empty for a task's name.
 
-    >>> check_of("amsgrad::resume::float64", ["amsgrad"])
-    'resume'
+    >>> check_of("amsgrad::resume::float64", ["amsgrad"]), check_of("amsgrad=True::resume", [])
+    ('resume', 'resume')
     """
     first, *rest = key.split("::")
-    if first in (DEFAULT_CONFIGURATION, *configurations) and rest:
+    if rest and (is_derived(first) or first in (DEFAULT_CONFIGURATION, *configurations)):
         first, *rest = rest
     return first if rest or first in CHECKS else ""
+
+
+def is_derived(configuration: str) -> bool:
+    """Is that the name of a configuration that the contract derives? None that is declared may look like it."""
+    return "=" in configuration
 
 
 def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: Iterable[str] = ()) -> None:
@@ -218,7 +261,7 @@ def validate_claims(claims: Mapping[str, Any], *, where: str, configurations: It
     """
     tables = {DEFAULT_CONFIGURATION, *configurations}
     for key, value in claims.items():
-        if key in tables and key not in CLAIMS and isinstance(value, Mapping):
+        if (key in tables or is_derived(key)) and key not in CLAIMS and isinstance(value, Mapping):
             validate_claims(value, where=f"{where}: claims.{key}")
             continue
         require_known(key, [*CLAIMS, *tables], where=where, what="claim")

@@ -37,7 +37,8 @@ class OptimizerDeclaration:
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] | None = None
     """None where nothing is said of it: then an unset learning rate is open."""
-    configurations: Mapping[str, Any] = field(default_factory=dict)
+    configurations: Mapping[str, Any] | None = None
+    """None where nothing is said of them: then the contract derives some; an empty table leaves the default alone."""
     family: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
     reference: Any = ""
@@ -56,35 +57,41 @@ class OptimizerDeclaration:
             raise OptbenchError(
                 f"{self.where}: {self.name!r} is no name for an optimizer; expected letters, digits and any of _ . + -"
             )
-        for key in ("hyperparameters", "configurations", "claims", "expected_failures"):
+        for key in ("hyperparameters", "claims", "expected_failures"):
             require_kind(getattr(self, key), dict, where=f"{self.where}: {key}")
         for key in ("family", "tasks"):
             require_kind(getattr(self, key), str, where=f"{self.where}: {key}")
         self._require_gate()
         _require_reference(self.reference, where=f"{self.where}: reference")
-        for name, options in self.configurations.items():
-            require_kind(options, dict, where=f"{self.where}: configurations.{name}")
         for name, reason in self.expected_failures.items():
             require_kind(reason, str, where=f"{self.where}: expected_failures.{name}")
         if self.family:
             require_known(self.family, FAMILIES, where=self.where, what="family")
-        if DEFAULT_CONFIGURATION in self.configurations:
-            raise OptbenchError(
-                f"{self.where}: configurations: {DEFAULT_CONFIGURATION!r} is the one without options; use another name"
-            )
-        for name in self.configurations:
-            if not _NAME.fullmatch(name):
-                raise OptbenchError(
-                    f"{self.where}: {name!r} is no name for a configuration; "
-                    "expected letters, digits and any of _ . + -"
-                )
-        validate_claims(self.claims, where=self.where, configurations=self.configurations)
+        self._require_configurations()
+        validate_claims(self.claims, where=self.where, configurations=self.configurations or ())
         if self.search is not None:
             require_kind(self.search, dict, where=f"{self.where}: search")
         for name, space in (self.search or {}).items():
             require_kind(space, dict, where=f"{self.where}: search.{name}")
             for key in space:
                 require_known(key, _SEARCH_KEYS, where=f"{self.where}: search.{name}", what="key")
+
+    def _require_configurations(self) -> None:
+        if self.configurations is None:
+            return
+        require_kind(self.configurations, dict, where=f"{self.where}: configurations")
+        for name, options in self.configurations.items():
+            require_kind(options, dict, where=f"{self.where}: configurations.{name}")
+            if name == DEFAULT_CONFIGURATION:
+                raise OptbenchError(
+                    f"{self.where}: configurations: {DEFAULT_CONFIGURATION!r} is the one without options; "
+                    "use another name"
+                )
+            if not _NAME.fullmatch(name):
+                raise OptbenchError(
+                    f"{self.where}: {name!r} is no name for a configuration; "
+                    "expected letters, digits and any of _ . + -"
+                )
 
     def _require_gate(self) -> None:
         for key, kind in (("fail_on", str), ("alpha", float), ("tolerance", float)):

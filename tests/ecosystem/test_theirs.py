@@ -18,8 +18,8 @@ from torch.optim import AdamW
 
 
 def parameter(*shape: int, dtype: torch.dtype = torch.float32) -> torch.nn.Parameter:
-    made = torch.nn.Parameter(torch.ones(*shape, dtype=dtype))
-    made.grad = torch.ones(*shape, dtype=dtype)
+    made = torch.nn.Parameter(torch.ones(shape, dtype=dtype))
+    made.grad = torch.ones(shape, dtype=dtype)
     return made
 
 
@@ -181,7 +181,9 @@ def test_prodigy_prints_when_it_is_built(capsys: pytest.CaptureFixture[str]) -> 
 
 OF_PYTORCH_OPTIMIZER = """AdaBelief AdaFactor AdaHessian AdamP Adan AdEMAMix BSAM CAME DAdaptAdam Grams Kron Lamb
 MADGRAD MARS Muon Ranger21 SAM SCION Shampoo SOAP SophiaH SPlus Tiger""".split()  # noqa: SIM905 - a list of words
-OF_HEAVYBALL = ("ADOPT", "AdamW", "LaProp", "MSAMLaProp", "Muon", "SFAdamW")
+OF_HEAVYBALL = ("ADOPT", "AdamW", "LaProp", "LATHER", "MSAMLaProp", "Muon", "PSGDKron", "PSGDLRA", "SFAdamW", "SOAP")
+PSGD = ("LATHER", "PSGDKron", "PSGDLRA")
+NOT_IN_FLOAT64 = ("LATHER", "PSGDKron", "SOAP")
 FORGETFUL = [
     "lion_pytorch.Lion",
     *(f"pytorch_optimizer.{name}" for name in OF_PYTORCH_OPTIMIZER),
@@ -420,6 +422,8 @@ DEAD: list[tuple[str, str, Any, Any]] = [
     ("heavyball.Muon", "betas", (0.9, 0.99), (0.9, 0.5)),
     ("heavyball.MSAMLaProp", "r", 0.0, 0.5),
     ("heavyball.MSAMLaProp", "weight_lr_power", 2.0, 1.0),
+    ("heavyball.PSGDKron", "betas", (0.9, 0.999), (0.9, 0.5)),
+    ("heavyball.SOAP", "precond_grad_accum", False, True),
 ]
 
 
@@ -438,12 +442,65 @@ def test_an_option_has_no_effect(path: str, option: str, one: Any, other: Any) -
 
 
 EMPTY = [("AdamP", (0, 3)), ("Kron", (0,)), ("Kron", (0, 3)), ("Muon", (0, 3)), ("SCION", (0, 3)), ("Shampoo", (0,))]
+EMPTY_OF_HEAVYBALL = [*((name, shape) for name in PSGD for shape in ((0,), (0, 3))), ("SOAP", (0, 3))]
 
 
 @pytest.mark.parametrize(("name", "shape"), EMPTY)
 def test_an_empty_parameter_is_not_thought_of(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises((RuntimeError, ZeroDivisionError), match=r"reshape|inf norm|modulo by zero"):
         stepped(optimizer_of(f"pytorch_optimizer.{name}", parameter(*shape)))
+
+
+@pytest.mark.parametrize(("name", "shape"), EMPTY_OF_HEAVYBALL)
+def test_heavyball_does_not_think_of_an_empty_parameter(name: str, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"math domain error|does not match Q length"):
+        stepped(optimizer_of(f"heavyball.{name}", parameter(*shape)), 3)
+
+
+@pytest.mark.parametrize("name", ["PSGDLRA", "SOAP"])
+def test_heavyball_crashes_on_a_parameter_without_dimensions(name: str) -> None:
+    with pytest.raises((IndexError, RuntimeError), match=r"index out of range|doesn't match the broadcast shape"):
+        stepped(optimizer_of(f"heavyball.{name}", parameter()), 3)
+
+
+@pytest.mark.parametrize("gradient", [0.0, 1e-9])
+@pytest.mark.parametrize("name", PSGD)
+@pytest.mark.filterwarnings("ignore:The computed precond_init_scale")
+def test_psgd_refuses_a_small_first_gradient_as_if_it_were_zero(name: str, gradient: float) -> None:
+    """A unit that is dead, or a head that starts at zero, stops the run in its first step."""
+    weights = parameter(4, 3)
+    weights.grad = torch.full((4, 3), gradient)
+    with pytest.raises(ValueError, match="Grad or HVP is all 0s"):
+        optimizer_of(f"heavyball.{name}", weights).step()
+
+
+@pytest.mark.parametrize("name", NOT_IN_FLOAT64)
+def test_heavyball_crashes_in_float64(name: str) -> None:
+    """Somewhere inside, and not in the constructor: its matrices are float32."""
+    with pytest.raises(RuntimeError, match="expected scalar type"):
+        stepped(optimizer_of(f"heavyball.{name}", parameter(4, 3, dtype=torch.float64)), 3)
+
+
+@pytest.mark.filterwarnings("ignore:Casting complex values to real")
+def test_soap_of_heavyball_crashes_in_the_second_step_of_complex_parameters() -> None:
+    optimizer = stepped(optimizer_of("heavyball.SOAP", weights := parameter(4, 3, dtype=torch.complex64)))
+    weights.grad = torch.ones(4, 3, dtype=torch.complex64)
+    with pytest.raises(RuntimeError, match="maximum not implemented for complex tensors"):
+        optimizer.step()
+
+
+def test_soap_of_heavyball_has_another_default_in_its_steps() -> None:
+    """Where a group lacks `merge_dims`, as that of an old checkpoint, it counts as false; the constructor has true."""
+    optimizer = stepped(optimizer_of("heavyball.SOAP", parameter(2, 3, 2, 2)), 3)
+    assert optimizer.param_groups[0].pop("merge_dims") is True
+    optimizer.param_groups[0]["params"][0].grad = torch.ones(2, 3, 2, 2)
+    with pytest.raises(ValueError, match="does not match previous terms"):
+        optimizer.step()
+
+
+def test_soap_of_heavyball_cannot_schedule_its_preconditioner() -> None:
+    with pytest.raises(AttributeError, match="'int' object has no attribute 'clamp'"):
+        stepped(optimizer_of("heavyball.SOAP", parameter(4, 3), use_precond_schedule=True))
 
 
 def test_adamp_takes_a_view_of_whatever_it_is_given() -> None:
@@ -484,10 +541,14 @@ def test_sophia_maximizes_with_the_curvature_of_minimizing() -> None:
     assert not torch.allclose(*ways, rtol=1e-3)
 
 
-CASTING = [("pytorch_optimizer.Kron", torch.float64), *((f"heavyball.{name}", torch.float64) for name in OF_HEAVYBALL)]
+CASTING = ["pytorch_optimizer.Kron", *(f"heavyball.{name}" for name in OF_HEAVYBALL)]
+IN_FLOAT64 = [path for path in CASTING if path.removeprefix("heavyball.") not in NOT_IN_FLOAT64]
 
 
-@pytest.mark.parametrize(("path", "dtype"), [*CASTING, *((path, torch.bfloat16) for path, _ in CASTING)])
+@pytest.mark.parametrize(
+    ("path", "dtype"),
+    [*((path, torch.float64) for path in IN_FLOAT64), *((path, torch.bfloat16) for path in CASTING)],
+)
 def test_a_checkpoint_makes_float32_state_the_dtype_of_its_parameter(path: str, dtype: torch.dtype) -> None:
     """As `load_state_dict` does by default: what is kept in another precision must see to it itself."""
     optimizer = stepped(optimizer_of(path, parameter(4, 3, dtype=dtype)), 2)
@@ -497,12 +558,21 @@ def test_a_checkpoint_makes_float32_state_the_dtype_of_its_parameter(path: str, 
     assert dtypes(fresh) < dtypes(optimizer) | {dtype}
 
 
-def dtypes(optimizer: Any) -> set[torch.dtype]:
-    """Of what its state holds for every entry of a parameter or of a side."""
+@pytest.mark.parametrize("name", ["LATHER", "PSGDKron"])
+def test_a_checkpoint_makes_float64_state_float32(name: str) -> None:
+    """The bound of their preconditioner is float64, whatever the parameter is; resuming is another trajectory."""
+    optimizer = stepped(optimizer_of(f"heavyball.{name}", parameter(4, 3)), 3)
+    fresh = optimizer_of(f"heavyball.{name}", parameter(4, 3))
+    fresh.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    assert dtypes(optimizer, least=1) - dtypes(fresh, least=1) == {torch.float64}
+
+
+def dtypes(optimizer: Any, least: int = 2) -> set[torch.dtype]:
+    """Of what its state holds for every entry of a parameter or of a side; of all of it, with `least` 1."""
 
     def tensors(value: Any) -> list[torch.Tensor]:
         if isinstance(value, torch.Tensor):
-            return [value] if value.numel() > 1 else []
+            return [value] if value.numel() >= least else []
         values = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
         return [tensor for one in values for tensor in tensors(one)]
 
@@ -536,11 +606,11 @@ def test_the_constructor_of_heavyball_muon_decides_what_is_in_the_state(option: 
         stepped(other)
 
 
-@pytest.mark.parametrize("name", [*(name for name in OF_HEAVYBALL if name != "Muon"), "SAMWrapper"])
+@pytest.mark.parametrize("name", [*(name for name in OF_HEAVYBALL if name not in ("Muon", *PSGD)), "SAMWrapper"])
 def test_heavyball_draws_global_random_numbers_in_bfloat16(name: str) -> None:
     """For its rounding, from whatever generator dropout uses."""
     before = torch.get_rng_state()
-    stepped(optimizer_of(f"heavyball.{name}", parameter(4, 3, dtype=torch.bfloat16)))
+    stepped(optimizer_of(f"heavyball.{name}", parameter(4, 3, dtype=torch.bfloat16)), 3)
     assert not torch.equal(before, torch.get_rng_state())
 
 

@@ -72,7 +72,7 @@ def test_claims_prints_a_table_to_paste(capsys: pytest.CaptureFixture[str]) -> N
         "hyperparameters = { lr = 0.1, momentum = 0.9 }",
         'family = "sgd_like"',
     ]
-    assert 'scale = "linear"' in lines[4]
+    assert 'scale = "linear"' in lines
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,33 @@ def test_a_rerun_replaces_the_rows_of_the_try_before(project: Project) -> None:
         (seed, "reached", "passed") for seed in range(4)
     ]
     assert "4/4" in result.text
+
+
+@pytest.fixture
+def with_a_bad_one(project: Project) -> Project:
+    """Two recipes that can be built, and one that cannot."""
+    project.write({"broken.py": "def Broken(params):\n    raise RuntimeError('built')\n"})
+    table = project.table("Descent", "Slow").folder / "pyproject.toml"
+    table.write_text(table.read_text() + '[tool.optbench.optimizers.Broken]\nclass = "broken:Broken"\n')
+    return project
+
+
+@pytest.mark.parametrize("arguments", [[BOWL3], [SLOW3, BOWL2], ["./pyproject.toml::Slow", "test_none.py"]])
+def test_only_the_recipes_whose_ids_are_given_are_built(with_a_bad_one: Project, arguments: list[str]) -> None:
+    with_a_bad_one.write({"test_none.py": ""})
+    assert with_a_bad_one.run("--optbench", "--collect-only", *arguments).code == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["pyproject.toml"], [".", BOWL3], ["pyproject.toml::Broken"], ["-k", "Slow"]]
+)
+def test_every_recipe_that_may_be_collected_is_built(with_a_bad_one: Project, arguments: list[str]) -> None:
+    result = with_a_bad_one.run("--optbench", "--collect-only", *arguments)
+    assert result.code == pytest.ExitCode.USAGE_ERROR
+    assert "RuntimeError: built" in result.text
+
+
+def test_an_id_of_no_recipe_is_pytests_usage_error(two: Project) -> None:
+    result = two.run("--optbench", "pyproject.toml::Descend")
+    assert result.code == pytest.ExitCode.USAGE_ERROR
+    assert "not found: " in result.text

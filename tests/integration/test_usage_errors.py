@@ -213,3 +213,16 @@ def test_a_path_that_does_not_exist(project: Project) -> None:
 def test_an_unknown_option_of_ours_is_refused(project: Project) -> None:
     result = project.table("Descent").run("--optbench", "--optbench-seed", "3")
     assert result.code == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_constructor_that_hangs_is_named(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pytest_optbench.integration.suite.CONSTRUCTION_SECONDS", 0.3)
+    project.write({"hanging.py": "import time\n\ndef Hangs(params):\n    time.sleep(600)\n"})
+    project.table("Descent", "Hangs").folder.joinpath("pyproject.toml").write_text(
+        '[tool.optbench.optimizers.Hangs]\nclass = "hanging:Hangs"\n'
+    )
+    result = project.run("--optbench", "--optbench-timeout=0.1")
+    assert result.code == pytest.ExitCode.USAGE_ERROR
+    assert "optimizers.Hangs]: hanging:Hangs was not constructed and inspected within 0.3 seconds" in result.text
+    assert "it was in Hangs (" in result.text
+    assert "hanging.py:4)" in result.text

@@ -23,10 +23,10 @@ from specimens import Declared, Specimen
 from torch.optim import Optimizer
 
 from pytest_optbench.machine.contract.broken import ContractBroken
+from pytest_optbench.machine.contract.configurations import subjects
 from pytest_optbench.machine.contract.fingerprint import fingerprint
 from pytest_optbench.machine.contract.plan import CheckCase, plan
 from pytest_optbench.machine.contract.reference import Reference
-from pytest_optbench.machine.contract.subject import subjects
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.recipe import Recipe, declared
 from pytest_optbench.machine.tasks import BUILTIN

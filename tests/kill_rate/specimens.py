@@ -11,6 +11,7 @@ from typing import Any, Literal
 from torch.optim import Optimizer
 
 from pytest_optbench.machine.recipe import Recipe
+from pytest_optbench.words.claims import is_derived
 
 SOURCES = Path(__file__).parent / "optimizers"
 Declared = Literal["nothing", "claims", "family"]
@@ -46,8 +47,9 @@ class Specimen:
     def recipe(self, optimizer: Callable[..., Optimizer], declared: Declared = "family", **options: Any) -> Recipe:
         """A recipe of this specimen, or of a mutant of it."""
         if declared == "nothing":
-            return Recipe(name=self.name, optimizer=optimizer, where="tests/kill_rate", claims=self.bare, **options)
-        claims = {**self.bare, **self.claims}
+            bare = {"derives": True, "claims": self.bare, **options}
+            return Recipe(name=self.name, optimizer=optimizer, where="tests/kill_rate", **bare)
+        claims = {**{key: value for key, value in self.bare.items() if not is_derived(key)}, **self.claims}
         if declared == "family" and not isinstance(self.family, str):
             claims.update({name: {**claims.get(name, {}), "family": family} for name, family in self.family.items()})
         return Recipe(
@@ -75,8 +77,8 @@ SPECIMENS: dict[str, Specimen] = {
                 "maximize": {"maximize": True, "momentum": 0.9},
                 "foreach": {"foreach": True, "momentum": 0.9, "weight_decay": 0.1},
             },
-            bare={"dead_ok": ["dampening"]},
             claims={
+                "dead_ok": ["dampening"],
                 "weight_decay": "l2",
                 "scale": "linear",
                 "elementwise": True,
@@ -109,6 +111,7 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="RMSprop",
             module="rmsprop",
+            family="rmsprop_like",
             configurations={
                 "centered": {"centered": True},
                 "momentum": {"momentum": 0.9},
@@ -169,14 +172,16 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="RAdam",
             module="radam",
+            family="radam_like",
             configurations={
                 "decayed": {"weight_decay": 0.1},
                 "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
                 "maximize": {"maximize": True},
                 "short": {"betas": (0.8, 0.9)},
             },
-            bare={"no_fp16": True, "no_complex": True, "dead_ok": ["decoupled_weight_decay"]},
+            bare={"no_fp16": True, "no_complex": True},
             claims={
+                "dead_ok": ["decoupled_weight_decay"],
                 "elementwise": True,
                 "slots": 2,
                 "weight_decay": "l2",
@@ -186,13 +191,15 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="NAdam",
             module="nadam",
+            family="nadam_like",
             configurations={
                 "decayed": {"weight_decay": 0.1},
                 "decoupled": {"weight_decay": 0.1, "decoupled_weight_decay": True},
                 "maximize": {"maximize": True},
             },
-            bare={"no_fp16": True, "no_complex": True, "dead_ok": ["decoupled_weight_decay"]},
+            bare={"no_fp16": True, "no_complex": True},
             claims={
+                "dead_ok": ["decoupled_weight_decay"],
                 "scale": "invariant",
                 # (1 - mu_t) / (1 - P_t) + mu_(t+1) (1 - beta1^t) / (1 - P_(t+1)), P the product of the momenta
                 "const_step": [1.056452, 0.783684, 1.000069],
@@ -205,14 +212,15 @@ SPECIMENS: dict[str, Specimen] = {
         Specimen(
             name="Adafactor",
             module="adafactor",
-            family={"relative_step": "scale_adaptive"},
+            family="adafactor_like",
             configurations={
                 "relative_step": {"relative_step": True},
                 "decayed": {"weight_decay": 0.1},
                 "maximize": {"maximize": True},
             },
-            bare={"no_complex": True, "dead_ok": ["eps"]},
+            bare={"no_complex": True, "dead_ok": ["eps.0"], "relative_step=True": {"uses_param_values": True}},
             claims={
+                "dead_ok": ["eps"],
                 "scale": "invariant",
                 "slots": 1,
                 **{name: {"const_step": 1.0} for name in ("default", "decayed", "maximize")},
@@ -242,12 +250,13 @@ SPECIMENS: dict[str, Specimen] = {
                 "more_steps": {"ns_steps": 8},
                 "no_decay": {"weight_decay": 0.0},
             },
-            bare={"no_ndim": [0, 1, 3, 4], "no_complex": True},
+            bare={"no_ndim": [0, 1, 3, 4], "no_complex": True, "nesterov=False": {"eps_other": True}},
             claims={
                 "weight_decay": "decoupled",
                 "scale": "invariant",
                 "slots": 1,
                 "orthogonal": True,
+                "shape_factor": "sqrt(max(1, rows / columns))",
                 "plain_momentum": {"eps_other": True},
             },
         ),
@@ -262,7 +271,13 @@ SPECIMENS: dict[str, Specimen] = {
                 "maximize": {"maximize": True},
             },
             bare={"no_complex": True, "no_fp16": True, "no_bf16": True, "eps_other": True},
-            claims={"weight_decay": "l2"},
+            claims={
+                "weight_decay": "l2",
+                # along one row times one column, of the norm sqrt(12): 1 / sqrt(12 t) for every entry
+                "const_step": [0.288675, 0.204124, 0.0144338],
+                "momentum": {"const_step": [0.288675, 0.463932, 0.146023]},
+                "interval": {"const_step": [0.288675, 0.288675, 0.0144338]},
+            },
         ),
         Specimen(
             name="ScheduleFreeSGD",
@@ -277,8 +292,15 @@ SPECIMENS: dict[str, Specimen] = {
             module="schedule_free_adamw",
             family={"default": "schedule_free", "decayed": "schedule_free"},
             configurations={"decayed": {"weight_decay": 0.1}, "warmup": {"warmup_steps": 5}},
-            bare={"train_eval": True, "lr_nonlinear": True, "moves_at_lr0": True, "no_complex": True, "no_fp16": True},
-            claims={"weight_decay": "other", "scale": "invariant", "elementwise": True, "slots": 2},
+            bare={
+                "train_eval": True,
+                "lr_nonlinear": True,
+                "moves_at_lr0": True,
+                "no_complex": True,
+                "no_fp16": True,
+                "weight_decay": "other",
+            },
+            claims={"scale": "invariant", "elementwise": True, "slots": 2},
         ),
     )
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from pytest_optbench.machine.determinism import RandomState, isolated
+from pytest_optbench.machine.surroundings import Surroundings
 
 DRAWS = {"torch": lambda: torch.rand(()).item(), "numpy": np.random.rand, "python": random.random}
 
@@ -64,14 +66,19 @@ def spoil():
     torch.set_default_dtype(torch.float64)
     torch.set_grad_enabled(False)
 
-
-def surroundings():
-    return torch.get_num_threads(), torch.get_default_dtype(), torch.is_grad_enabled()
+    torch.set_default_device("meta")
+    torch.set_anomaly_enabled(True)
+    torch.set_float32_matmul_precision("medium")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_flush_denormal(True)
+    os.chdir(os.sep)
+    os.environ["OPTBENCH_TRIAL"] = "1"
+    del os.environ["PATH"]
 
 
 @pytest.mark.parametrize("error", [None, ArithmeticError, KeyboardInterrupt])
 def test_everything_is_as_before_the_block(error):
-    before, state = surroundings(), RandomState.current()
+    before, state = Surroundings.current(), RandomState.current()
     try:
         with isolated():
             spoil()
@@ -79,7 +86,7 @@ def test_everything_is_as_before_the_block(error):
                 raise error
     except (ArithmeticError, KeyboardInterrupt):
         pass
-    assert surroundings() == before
+    assert not list(before.changes(Surroundings.current()))
     assert RandomState.current().same(state)
 
 
@@ -87,7 +94,7 @@ def test_a_block_begins_with_its_threads_and_float32():
     torch.set_default_dtype(torch.float64)
     try:
         with isolated(threads=1):
-            assert surroundings()[:2] == (1, torch.float32)
+            assert (torch.get_num_threads(), torch.get_default_dtype()) == (1, torch.float32)
     finally:
         torch.set_default_dtype(torch.float32)
 

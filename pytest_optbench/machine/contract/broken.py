@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+_ADDRESS = re.compile(r" (?:object )?at 0x[0-9a-fA-F]+")
+
 
 class ContractBroken(Exception):
-    """A property does not hold. The text says which tensor, which step, what was expected and what was found."""
+    """A property does not hold. The text says which tensor, which step, what was expected and what was found.
+
+    Addresses of objects are taken out of it: a failure has the same text in every run.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(_ADDRESS.sub("", sentence))
 
 
 class NotAvailable(Exception):
@@ -64,7 +73,8 @@ def require_finite(tensors: Sequence[Tensor], *, when: str, what: str = "tensor"
         if bool(bad.any()):
             place = tuple(bad.nonzero()[0].tolist())
             raise ContractBroken(
-                f"{when}, {what} {index} {_shape(tensor)} has {int(bad.sum())} entries that are not finite; "
+                f"{when}, {what} {index} {_shape(tensor)} has "
+                f"{number_of(int(bad.sum()), 'entry that is', 'entries that are')} not finite; "
                 f"at {list(place)} it is {tensor.detach()[place].item()}"
             )
 
@@ -121,6 +131,11 @@ def difference(found: Tensor, expected: Tensor, index: int) -> str:
     where = f" at {list(place)}" if place else ""
     others = f" ({count} of {gap.numel()} entries differ)" if gap.numel() > 1 else ""
     return f"tensor {index} {_shape(a)} is {_number(a[place])}{where}, expected {_number(b[place])}{others}"
+
+
+def number_of(count: int, one: str, more: str = "") -> str:
+    """A count with its noun: "1 step", "3 steps"."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
 
 
 def _kind(tensor: Tensor) -> str:

@@ -117,6 +117,7 @@ class Lockstep:
         *,
         gradient: Callable[[Walk], Gradient],
         shapes: Sequence[tuple[int, ...]] | None = None,
+        start: Sequence[Tensor] | None = None,
         groups: Groups | None = None,
         options: Options | None = None,
     ) -> None:
@@ -125,11 +126,12 @@ class Lockstep:
         self.groups = groups
         shapes = pair.shapes if shapes is None else shapes
         made = [
-            _attempt(lambda: Walk(pair.mine, shapes=shapes, groups=groups, options=options)),
+            _attempt(lambda: Walk(pair.mine, shapes=shapes, start=start, groups=groups, options=options)),
             _attempt(
                 lambda: Walk(
                     pair.theirs,
                     shapes=shapes,
+                    start=start,
                     groups=[(k, pair.translated(own)) for k, own in groups] if groups else None,
                     options=pair.translated(options or {}),
                 )

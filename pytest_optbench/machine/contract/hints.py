@@ -21,12 +21,16 @@ CHARACTERISTIC: Mapping[str, str] = {
     "lion_like": "lion_momentum_after_step",
     "sign_like": "sign_step_is_lr",
     "adam_like": "adam_impulse_response",
+    "radam_like": "radam_impulse_response",
+    "nadam_like": "nadam_impulse_response",
     "adagrad_like": "adagrad_never_forgets",
+    "rmsprop_like": "rmsprop_forgets_at_alpha",
     "sgd_like": "sgd_rotation",
     "schedule_free": "schedule_free_average",
     "parameter_free": "estimate_never_decreases",
     "kronecker_preconditioned": "kronecker_refresh_interval",
     "matrix_orthogonal": "orthogonal_update",
+    "adafactor_like": "adafactor_second_moment",
     "scale_adaptive": "scale_reparametrization",
 }
 """Every family with the check without which it is not offered, the narrower before the wider: Lion is a method of signs
@@ -39,7 +43,11 @@ _OTHERS: tuple[tuple[str, tuple[Any, ...], str], ...] = (
 )
 """A claim, the values to try, and the check of it."""
 
+_EXCUSES: Mapping[str, Mapping[str, Any]] = {"matrix_orthogonal": {"low_precision_step": True}}
+"""Claims that most members of a family need beside it."""
+
 _WORDS = {
+    "low_precision_step": "steps of matrices in a lower precision",
     "weight_decay": "{} weight decay",
     "elementwise": "independent entries",
     "scale": "steps that are {} in the scale of the gradients",
@@ -66,8 +74,8 @@ def observed(subject: Subject) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if subject.capabilities.needs_closure:
         return found
-    if not subject.family and "family" not in subject.claims and (family := _family(subject)):
-        found["family"] = family
+    if not subject.family and "family" not in subject.claims:
+        found |= _family(subject)
     for claim, values, check in _OTHERS:
         if claim in subject.claims or check not in CHECKS:
             continue
@@ -98,17 +106,19 @@ def _known(claim: str, value: Any) -> bool:
     return False
 
 
-def _family(subject: Subject) -> str:
-    """The first family all of whose checks hold; empty for none."""
+def _family(subject: Subject) -> dict[str, Any]:
+    """The first family all of whose checks hold, as a claim, with the excuse that it may need; empty for none."""
     bare = {name for name, check in CHECKS.items() if _applies(check, subject)}
     for family, characteristic in CHARACTERISTIC.items():
-        claiming = _claiming(subject, family=family)
-        added = [name for name, check in CHECKS.items() if name not in bare and _applies(check, claiming)]
-        if characteristic in added:
-            first = sorted(added, key=lambda name: name != characteristic)
-            if _holds(claiming, [CHECKS[name] for name in first]):
-                return family
-    return ""
+        for excuse in ({}, _EXCUSES[family]) if family in _EXCUSES else ({},):
+            claims = {"family": family, **excuse}
+            claiming = _claiming(subject, **claims)
+            added = [name for name, check in CHECKS.items() if name not in bare and _applies(check, claiming)]
+            if characteristic in added:
+                first = sorted(added, key=lambda name: name != characteristic)
+                if _holds(claiming, [CHECKS[name] for name in first if name != "claim_is_needed"]):
+                    return claims
+    return {}
 
 
 def _claiming(subject: Subject, **claims: Any) -> Subject:

@@ -10,11 +10,12 @@ import torch
 from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable
 from pytest_optbench.machine.contract.check import Check, Measures
 from pytest_optbench.machine.contract.checks import CHECKS
-from pytest_optbench.machine.contract.subject import Subject, subjects
+from pytest_optbench.machine.contract.configurations import subjects
+from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.determinism import isolated, seed_torch
 from pytest_optbench.machine.recipe import Capabilities, Recipe, without_default
 from pytest_optbench.machine.streams import derived_seed
-from pytest_optbench.words.claims import check_of
+from pytest_optbench.words.claims import check_of, is_derived
 from pytest_optbench.words.errors import OptbenchError, require_known
 
 
@@ -56,17 +57,26 @@ class CheckCase:
 def plan(
     recipe: Recipe, declared: Capabilities, *, device: str = "cpu", seed: int = 0, extras: Sequence[str] = ()
 ) -> list[CheckCase]:
-    """Every case of a recipe, in order. Raises OptbenchError for an expected failure that names none of them."""
+    """Every case of a recipe, in order. Raises OptbenchError for an expected failure that names none of them, and for
+    claims about a configuration that there is not.
+
+    A check that is expected to fail, nobody says in which configuration, is not made of derived ones.
+    """
+    configured = subjects(recipe, declared, device=device, seed=seed)
+    configurations = [one.configuration for one in configured]
+    for name in filter(is_derived, recipe.claims):
+        require_known(name, configurations, where=f"{recipe.where}: claims", what="configuration of this optimizer")
     cases = [
-        CheckCase(subject, check, part, _expected(recipe, subject.configuration, check.name, part))
-        for subject in subjects(recipe, declared, device=device, seed=seed)
+        CheckCase(subject, check, part, expected)
+        for subject in configured
         for check in CHECKS.values()
         if not check.extra or check.extra in extras
         for part in check.parts(subject)
+        if (expected := _expected(recipe, subject, check.name, part)) is not None
     ]
     names = {name for case in cases for name in _keys(case.configuration, case.check.name, case.part)}
     for key in recipe.expected_failures:
-        if (check := check_of(key, recipe.configurations)) and not CHECKS[check].extra:
+        if (check := check_of(key, configurations)) and not CHECKS[check].extra:
             require_known(key, names, where=f"{recipe.where}: expected_failures", what="check of this optimizer")
     return cases
 
@@ -80,10 +90,12 @@ def _keys(configuration: str, check: str, part: str) -> Iterator[str]:
     yield check
 
 
-def _expected(recipe: Recipe, configuration: str, check: str, part: str) -> str:
-    for key in _keys(configuration, check, part):
+def _expected(recipe: Recipe, subject: Subject, check: str, part: str) -> str | None:
+    """Why a case is expected to fail; empty where it is not, None where it is not made for that."""
+    for key in _keys(subject.configuration, check, part):
         if key in recipe.expected_failures:
-            return recipe.expected_failures[key]
+            named = key.startswith(f"{subject.configuration}::")
+            return recipe.expected_failures[key] if named or not subject.derived else None
     return ""
 
 

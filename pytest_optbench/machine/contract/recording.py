@@ -8,9 +8,10 @@ from pathlib import Path
 from pytest_optbench import SUITE_VERSION
 from pytest_optbench.machine.contract.broken import ContractBroken, NotAvailable
 from pytest_optbench.machine.contract.checks.parity import parity
+from pytest_optbench.machine.contract.configurations import subjects
 from pytest_optbench.machine.contract.fingerprint import fingerprint
 from pytest_optbench.machine.contract.plan import CheckCase, require_lr
-from pytest_optbench.machine.contract.subject import Subject, subjects
+from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.loading import load_recipe
 from pytest_optbench.machine.recipe import Capabilities, Recipe, declared, without_default

@@ -16,13 +16,13 @@ from torch.optim import Optimizer
 from pytest_optbench.machine.contract.reference import VARIANTS
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
-from pytest_optbench.words.claims import DEFAULT_CONFIGURATION
+from pytest_optbench.words.claims import DEFAULT_CONFIGURATION, PROPERTIES
 
 SHAPES: tuple[tuple[int, ...], ...] = ((4, 3), (4, 3), (6,), (2, 3, 2, 2))
 MATRICES: tuple[tuple[int, ...], ...] = ((4, 3), (4, 3), (3, 5), (5, 2))
 """The shapes for what accepts matrices only."""
 
-__all__ = ["MATRICES", "SHAPES", "SHAPE_OF", "VARIANTS", "Groups", "Subject", "subjects"]
+__all__ = ["MATRICES", "SHAPES", "SHAPE_OF", "VARIANTS", "Groups", "Subject"]
 
 Groups = Sequence[Mapping[str, Any]]
 
@@ -51,11 +51,24 @@ class Subject:
     def claims(self) -> Mapping[str, Any]:
         table = self.recipe.claims.get(self.configuration)
         own = table if isinstance(table, Mapping) else {}  # a configuration may have the name of a claim
-        return {key: value for key, value in {**self.recipe.claims, **own}.items() if not isinstance(value, Mapping)}
+        claims = {key: value for key, value in self.recipe.claims.items() if not isinstance(value, Mapping)}
+        if not self.derived:
+            return {**claims, **own}
+        # Nobody has said of a derived configuration that it has the properties of the default; with a flag turned, not
+        # even that its decay is of the same kind.
+        options = self.recipe.configurations[self.configuration]
+        turned = any(isinstance(value, bool) and name not in VARIANTS for name, value in options.items())
+        lost = {*PROPERTIES, "weight_decay"} if turned else PROPERTIES
+        return {**{key: value for key, value in claims.items() if key not in lost}, **own}
 
     @property
     def family(self) -> str:
-        return str(self.claims.get("family", self.recipe.family))
+        return str(self.claims.get("family", "" if self.derived else self.recipe.family))
+
+    @property
+    def derived(self) -> bool:
+        """Was the configuration declared by nobody?"""
+        return self.configuration in self.recipe.derived
 
     @property
     def described(self) -> str:
@@ -180,9 +193,3 @@ class Subject:
 
 SHAPE_OF: Mapping[int, tuple[int, ...]] = {0: (), 1: (6,), 2: (4, 3), 3: (2, 4, 3), 4: (2, 3, 2, 2)}
 """A shape by its number of dimensions."""
-
-
-def subjects(recipe: Recipe, declared: Capabilities, *, device: str = "cpu", seed: int = 0) -> list[Subject]:
-    """The default configuration and every declared one."""
-    first = Subject(recipe, declared, device=device, seed=seed)
-    return [first, *(replace(first, configuration=name) for name in recipe.configurations)]

@@ -65,13 +65,15 @@ class Walk:
         groups: Sequence[tuple[Sequence[int], Mapping[str, Any]]] | None = None,
         options: Mapping[str, Any] | None = None,
         handed: Callable[[Sequence[Tensor]], Iterable[Any]] | None = None,
+        objective: Callable[[Sequence[Tensor]], Tensor] | None = None,
     ) -> None:
         """`start` holds initial values instead of `shapes`; `groups` are (indices of parameters, options of the group);
         `options` go on top of the configuration's; `handed` is how the constructor gets its parameters, if not as a
-        list or groups."""
+        list or groups; `objective` is the loss that closures return, for gradients that are those of one."""
         self.subject = subject
         self.gradient: Gradient = gradient if gradient is not None else Script(subject.seed)
         self.options = dict(options or {})
+        self.objective = objective
         self.t = 0
         values = initial(subject, shapes) if start is None else start
         self.parameters = [torch.nn.Parameter(value.detach().clone()) for value in values]
@@ -149,8 +151,10 @@ class Walk:
         return self.loss()
 
     def loss(self) -> Tensor:
-        """A scalar for a closure to return: half the sum of squares of the parameters, in float64."""
+        """A scalar for a closure to return: the objective, else half the sum of squares of the parameters; float64."""
         values = [parameter.detach() for parameter in self.parameters]
+        if self.objective is not None:
+            return self.objective(values)
         reals = [torch.view_as_real(value) if value.is_complex() else value for value in values]
         return 0.5 * torch.stack([value.to(torch.float64).square().sum() for value in reals]).sum()
 

@@ -66,22 +66,22 @@ def test_what_is_truly_claimed_passes(optimizer, claims, hyperparameters):
         (
             normalized,
             {"elementwise": True},
-            "with other entries' gradients 1000 times as large and in turn reversed (of parameter 0)",
+            "with other entries' gradients 1000 times as large and in turn reversed, tensor 0",
         ),
         (counting, {"elementwise": True}, "with other entries' gradients 1000 times as large and in turn reversed"),
         (
             centered,
             {"elementwise": True},
-            "with other entries' gradients 1000 times as large and in turn reversed (of parameter 0)",
+            "with other entries' gradients 1000 times as large and in turn reversed, tensor 0",
         ),
         (
             clipped,
             {"elementwise": True},
-            "with other entries' gradients 1000 times as large and in turn reversed (of parameter 0)",
+            "with other entries' gradients 1000 times as large and in turn reversed, tensor 0",
         ),
-        (along_the_first, {"elementwise": True}, "permuted and reshaped (of parameter 0)"),
-        (squared, {"scale": "linear"}, "with gradients x 8, claimed 'linear' (path of parameter 0)"),
-        (squared, {"scale": "invariant"}, "with gradients x 8, claimed 'invariant' (path of parameter 0)"),
+        (along_the_first, {"elementwise": True}, "permuted and reshaped, tensor 0"),
+        (squared, {"scale": "linear"}, "with gradients x 8, claimed 'linear', of the path, tensor 0"),
+        (squared, {"scale": "invariant"}, "with gradients x 8, claimed 'invariant', of the path, tensor 0"),
         (signs, {"scale": "linear"}, "claimed 'linear'"),
         (clipped, {"scale": "linear"}, "claimed 'linear'"),
         (

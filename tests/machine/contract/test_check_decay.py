@@ -41,9 +41,20 @@ def grows_under_maximize(p, g, state, group):
     normalized(p, g, state, {**group, "weight_decay": sign * group["weight_decay"]})
 
 
+def rounded(p, g, state, group):
+    p.mul_(1 - (torch.tensor(group["lr"]) * group["weight_decay"]).item())
+    normalized(p, g, state, undecayed(group))
+
+
+def but_by_one(move):
+    """Takes a decay of one for none."""
+    return lambda p, g, state, group: move(p, g, state, undecayed(group) if group["weight_decay"] == 1 else group)
+
+
 def test_the_sound_ones_are_what_they_claim() -> None:
     for move, mode in [
         (normalized, "decoupled"),
+        (rounded, "decoupled"),
         (lr_free, "decoupled_lr_free"),
         (after, "decoupled_after"),
         (coupled, "l2"),
@@ -67,6 +78,8 @@ def test_the_sound_ones_are_what_they_claim() -> None:
         (matrices_only, "decoupled", "tensor 0 (a scalar)"),
         (grows_under_maximize, "decoupled", "maximize=True"),
         (normalized, "l2", "after step 1"),
+        (but_by_one(coupled), "l2", "with weight_decay=1, maximize=False, after step 1"),
+        (but_by_one(normalized), "decoupled", "where p0 (1 - 0.01 * 1)^1 is due"),
         (normalized, "none", "after 10 steps with weight_decay=0.1 and with 0"),
         (matrices_only, "other", "no effect on tensor 0 ()"),
     ],
@@ -104,3 +117,18 @@ def test_it_is_not_collected_without_the_claim() -> None:
 def test_torch_itself() -> None:
     for kind, mode in ((torch.optim.AdamW, "decoupled"), (torch.optim.Adam, "l2"), (torch.optim.SGD, "l2")):
         assert set(verdicts(kind, "weight_decay", claims={"weight_decay": mode}).values()) == {""}
+
+
+@pytest.mark.parametrize("move", [normalized, lr_free, after, coupled])
+def test_a_decay_of_any_known_form_needs_no_claim(move) -> None:
+    said = verdicts(optimizer_of(move, betas=BETAS), "weight_decay_form")
+    assert said == {"float32": "", "float64": ""}
+
+
+@pytest.mark.parametrize("move", [matrices_only, exponential])
+def test_a_decay_of_no_known_form_needs_one(move) -> None:
+    kind = optimizer_of(move, betas=BETAS)
+    for sentence in verdicts(kind, "weight_decay_form").values():
+        assert sentence.startswith("weight decay has no form that is known; if it were decoupled: ")
+        assert sentence.endswith('claim weight_decay = "other"')
+    assert verdicts(kind, "weight_decay_form", claims={"weight_decay": "other"}) == {}

@@ -141,6 +141,10 @@ def counting(make, key="step"):
         (counting(lambda n: torch.tensor(float(n), dtype=torch.float32)), ""),
         (counting(lambda n: torch.tensor(float(n))), "state['step'] went from 256 to 256.0; expected 20 more"),
         (counting(lambda n: torch.tensor(float(n), dtype=torch.float32), key="t"), "resumed at 300"),
+        (
+            counting(lambda n: torch.tensor(n, dtype=torch.uint8)),
+            "in step 256 the counter state['step'] falls from 255",
+        ),
     ],
 )
 def test_counters(optimizer, words) -> None:

@@ -58,3 +58,15 @@ def test_a_configuration_may_need_it():
 def test_claims_that_exempt_from_nothing_are_left_alone():
     claims = {"needs_closure": False, "weight_decay": "l2", "family": "sgd_like", "global_step": False}
     assert cases(Sound, "claim_is_needed", claims=claims) == []
+
+
+def test_the_refusal_of_float64_needs_its_claim():
+    class SingleOnly(Sound):
+        def update(self, p, g, group, state):
+            if p.dtype == torch.float64:
+                raise RuntimeError("expected scalar type Float but found Double")
+            super().update(p, g, group, state)
+
+    claims = {"no_fp64": True}
+    assert verdicts(SingleOnly, "claim_is_needed", claims=claims) == {"no_fp64": ""}
+    assert "out of date" in sentence(Sound, "claim_is_needed", claims=claims)

@@ -35,7 +35,6 @@ AVERAGE = {"weighted": {"r": 0.5, "weight_lr_power": 0.0}, "warm": {"warmup_step
         (torch.optim.AdamW, "adam_like", ADAM, 6),
         (torch.optim.SGD, "sgd_like", SGD, 4),
         (torch.optim.Adagrad, "adagrad_like", ADAGRAD, 2),
-        (torch.optim.Muon, "matrix_orthogonal", MUON, 3),
         (torch.optim.Adafactor, "scale_adaptive", {}, 2),
         (lion_pytorch.Lion, "lion_like", {"short": {"betas": (0.5, 0.9), "weight_decay": 0.1}}, 5),
         (schedulefree.AdamWScheduleFree, "schedule_free", AVERAGE, 3),
@@ -48,6 +47,14 @@ def test_a_member_passes_all_checks_of_its_family(optimizer, family, configurati
     found = verdicts(optimizer, family=family, configurations=configurations)
     assert {name: said for name, said in found.items() if said} == {}
     assert len({name.split("::")[1] for name in found}) == checks
+
+
+def test_a_muon_in_bfloat16_passes_if_it_says_so():
+    found = verdicts(
+        torch.optim.Muon, family="matrix_orthogonal", configurations=MUON, claims={"low_precision_step": True}
+    )
+    assert {name: said for name, said in found.items() if said} == {}
+    assert len({name.split("::")[1] for name in found}) == 4
 
 
 def test_without_a_family_nothing_is_checked():
@@ -153,9 +160,11 @@ class Adagrad(Base):
 
 
 class Polar(Base):
-    halfway = rows = mixed = False
+    halfway = rows = mixed = coarse = slanted = False
 
     def update(self, state, g, group, p):
+        state["m"].mul_(group["momentum"]).add_(g)
+        g = (1 - group["momentum"]) * g + group["momentum"] * state["m"] if self.slanted else state["m"]
         left, values, right = torch.linalg.svd(g, full_matrices=False)
         if self.halfway:
             update = left @ torch.diag(values.sqrt()) @ right
@@ -164,12 +173,13 @@ class Polar(Base):
         else:
             update = left @ right
         n, m = g.shape
-        return group["lr"] * (math.sqrt(n / m) ** 3 if self.mixed else math.sqrt(max(1, n / m))) * update
+        size = group["lr"] * (math.sqrt(n / m) ** 3 if self.mixed else math.sqrt(max(1, n / m)))
+        return size * (update.bfloat16() if self.coarse else update)
 
 
 class Shampoo(Base):
-    diagonal = ignored = always = False
-    order = 0.25
+    diagonal = ignored = always = unfolded_along_the_first = False
+    order = None
 
     def __init__(self, params, lr=1e-2, precondition_frequency=1):
         super().__init__(params, lr)
@@ -180,14 +190,18 @@ class Shampoo(Base):
         state["roots"] = [torch.eye(n, dtype=p.dtype) for n in p.shape]
 
     def update(self, state, g, group, p):
-        state["sides"][0] += g @ g.T
-        state["sides"][1] += g.T @ g
-        if self.always or state["t"] % self.every == 0:
-            for k, side in enumerate(state["sides"]):
+        update = g
+        for k, side in enumerate(state["sides"]):
+            first = self.unfolded_along_the_first and g.ndim > 2
+            rows = g.movedim(0 if first else k, 0).reshape(g.size(k), -1)
+            side.addmm_(rows, rows.T)
+            if self.always or state["t"] % self.every == 0:
                 values, basis = torch.linalg.eigh(torch.diag(side.diagonal()) if self.diagonal else side)
-                state["roots"][k] = basis @ torch.diag(values.clamp(min=1e-12) ** -self.order) @ basis.T
-        left, right = state["roots"]
-        return group["lr"] * (g if self.ignored else left @ g @ right)
+                power = self.order or 0.5 / g.ndim
+                state["roots"][k] = basis @ torch.diag(values.clamp(min=1e-12) ** -power) @ basis.T
+            if not self.ignored:
+                update = torch.tensordot(update, state["roots"][k], dims=([0], [0]))
+        return group["lr"] * update
 
 
 class Lars(Base):
@@ -259,7 +273,7 @@ def test_the_frames_of_the_faults_are_sound(family, optimizer):
     assert faults(optimizer, family=family, claims=CLAIMS.get(family, {})) == {}
 
 
-CLAIMS = {"matrix_orthogonal": {"no_ndim": [0, 1, 3, 4]}, "kronecker_preconditioned": {"no_ndim": [0, 1, 3, 4]}}
+CLAIMS = {"matrix_orthogonal": {"no_ndim": [0, 1, 3, 4]}}
 
 
 @pytest.mark.parametrize(
@@ -272,10 +286,10 @@ CLAIMS = {"matrix_orthogonal": {"no_ndim": [0, 1, 3, 4]}, "kronecker_preconditio
             "after the first step from zero, tensor 0 (4x3)",
         ),
         ("adam_like", faulty(Adam, correct2=False), "adam_constant_gradient", "after 2 steps of a constant gradient"),
-        ("adam_like", faulty(Adam, swapped=True), "adam_impulse_response", "1 zero gradients after a gradient of 1"),
+        ("adam_like", faulty(Adam, swapped=True), "adam_impulse_response", "1 zero gradient after a gradient of 1"),
         ("adam_like", faulty(Adam, capped=True), "adam_loss_scale", "with gradients scaled by 0.00012207"),
-        ("adam_like", faulty(Adam, inside=True), "adam_eps", "after 1 steps with eps=0.5"),
-        ("adam_like", faulty(Adam, early=True), "adam_eps", "after 1 steps with eps=0.5"),
+        ("adam_like", faulty(Adam, inside=True), "adam_eps", "after 1 step with eps=0.5"),
+        ("adam_like", faulty(Adam, early=True), "adam_eps", "after 1 step with eps=0.5"),
         ("adam_like", faulty(Adam, forgetful=True), "adam_forgets_at_beta2", "4 steps after a gradient of 1000"),
         ("sgd_like", faulty(Momentum, averaged=True), "sgd_constant_gradient", "after step 1 of a constant gradient"),
         ("sgd_like", faulty(Momentum, reversed=True), "sgd_impulse_response", "after step 1 of an impulse"),
@@ -283,7 +297,7 @@ CLAIMS = {"matrix_orthogonal": {"no_ndim": [0, 1, 3, 4]}, "kronecker_preconditio
         ("sgd_like", faulty(Momentum, clipped=True), "sgd_superposition", "the sum of two sequences of gradients"),
         ("sgd_like", faulty(Momentum, signed=True), "sgd_rotation", "after 6 steps, all rotated"),
         ("sign_like", Momentum, "sign_step_is_lr", "moved by neither lr nor 0: by"),
-        ("sign_like", Momentum, "sign_constant_gradient", "after 1 steps of a constant gradient"),
+        ("sign_like", Momentum, "sign_constant_gradient", "after 1 step of a constant gradient"),
         ("sign_like", Momentum, "sign_scale_invariance", "with gradients scaled by"),
         ("lion_like", faulty(Lion, soft=True), "sign_scale_invariance", "with gradients scaled by 9.53674e-07"),
         ("lion_like", faulty(Lion, size=2.0), "sign_step_is_lr", "by 0.02, expected 0.01"),
@@ -294,6 +308,20 @@ CLAIMS = {"matrix_orthogonal": {"no_ndim": [0, 1, 3, 4]}, "kronecker_preconditio
         ("matrix_orthogonal", faulty(Polar, halfway=True), "orthogonal_update", "8x8 matrix has singular values from"),
         ("matrix_orthogonal", faulty(Polar, rows=True), "orthogonal_equivariance", "rotated on both sides, is off by"),
         ("matrix_orthogonal", faulty(Polar, mixed=True), "orthogonal_shape_factor", "expected (1, 1) [none] or (1.73"),
+        ("matrix_orthogonal", faulty(Polar, coarse=True), "orthogonal_precision", "claim low_precision_step"),
+        ("matrix_orthogonal", faulty(Polar, slanted=True), "orthogonal_momentum", "0.9 to the power of its age"),
+        (
+            "kronecker_preconditioned",
+            faulty(Shampoo, order=0.25),
+            "kronecker_exponents",
+            "of 2x2x2x2 whose gradients are 2^10 times as large is off by",
+        ),
+        (
+            "kronecker_preconditioned",
+            faulty(Shampoo, unfolded_along_the_first=True),
+            "kronecker_every_side",
+            "of 3x3x3 whose gradients are rotated on all sides is off by",
+        ),
         (
             "kronecker_preconditioned",
             faulty(Shampoo, diagonal=True),
@@ -350,3 +378,10 @@ def faulty_interval(shampoo):
     """Refreshes at half of the interval."""
     shampoo.every = max(1, shampoo.every if shampoo.every < 4 else shampoo.every - 3)
     return shampoo
+
+
+def test_another_rule_for_the_shape_than_the_claimed_one_is_found():
+    claims = {**CLAIMS["matrix_orthogonal"], "shape_factor": "none"}
+    found = faults(Polar, only="orthogonal_shape_factor", family="matrix_orthogonal", claims=claims)
+    assert "expected (1, 1) [none]" in found["orthogonal_shape_factor"]
+    assert "1.732 for 24x8" in found["orthogonal_shape_factor"]

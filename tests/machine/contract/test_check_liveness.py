@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from moves import normalized, optimizer_of, verdicts
+from verdicts import subject_of
 
-from pytest_optbench.machine.contract.checks.liveness import changed
+from pytest_optbench.machine.contract.checks.liveness import Bowl, changed, hyperparameters_are_live
+from pytest_optbench.machine.contract.plan import CheckCase
 
 CHECK = "hyperparameters_are_live"
 
@@ -111,3 +115,17 @@ def test_what_only_the_defaults_hold_is_no_option() -> None:
     said = verdicts(Counts, CHECK)
     assert "step" not in said
     assert "eps has no effect" in said["eps"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5])
+@pytest.mark.parametrize("part", ["tolerance_grad", "tolerance_change"])
+def test_what_a_line_search_makes_of_an_option_hangs_on_no_seed(part, seed) -> None:
+    hyperparameters = {"line_search_fn": "strong_wolfe"}
+    subject = subject_of(torch.optim.LBFGS, claims={"multi_closure": True}, **hyperparameters)
+    CheckCase(replace(subject, seed=seed), hyperparameters_are_live, part).run()
+
+
+def test_the_gradient_of_the_bowl_is_that_of_its_loss() -> None:
+    bowl, p = Bowl(3.0), torch.linspace(-2, 2, 12, dtype=torch.float64).reshape(3, 4).requires_grad_()
+    (expected,) = torch.autograd.grad(bowl.loss([p]), p)
+    torch.testing.assert_close(bowl(0, 0, p.detach()), expected)

@@ -59,7 +59,9 @@ class Rewritten(torch.optim.Optimizer):
             v = state["most"]
         inside, outside = (eps**2, 0) if self.slip == "eps" else (0, eps)
         root = (v / (1 - two**t) + inside).sqrt() + outside
-        decay = lr * group["weight_decay"] * (p - 0 * g)
+        decay = lr * (group["weight_decay"] if self.slip != "one" else group["weight_decay"] % 1) * (p - 0 * g)
+        if self.slip == "norm":
+            decay *= min(1.0, 10.0 / p.norm().item()) if p.any() else 1.0
         step = lr * state["m"] / (1 - one**t) / root
         if self.slip == "order":
             p.sub_(step).sub_(lr * group["weight_decay"] * p)
@@ -98,6 +100,7 @@ SCENARIOS = {
     "missing_gradients",
     "zero_gradients",
     "weight_decay",
+    "sizes",
     "closure",
 }
 
@@ -120,6 +123,8 @@ SLIPS = {
     "group": ("parity::groups", "group 1: lr=0.003, "),
     "schedule": ("parity::changing_lr", "in step 5, tensor 0"),
     "zero": ("parity::zero_gradients", "in step 1, tensor 0"),
+    "one": ("parity::weight_decay", "weight_decay=1.0"),
+    "norm": ("parity::sizes", "in step 1, tensor 0"),
     "loss": ("parity::closure", "step 1 returned "),
     "maximum": (
         "parity_of_options::amsgrad+maximize",
@@ -274,14 +279,55 @@ def test_a_mistake_in_a_reference_is_a_sentence(reference, sentence):
     assert str(error.value).startswith(sentence)
 
 
-def test_a_zero_that_only_one_of_them_takes_is_named():
-    class Strict(torch.optim.SGD):
-        def __init__(self, params, lr=0.1):
-            if lr <= 0:
-                raise ValueError("lr must be positive")
-            super().__init__(params, lr=lr)
+class Strict(torch.optim.SGD):
+    def __init__(self, params, lr=0.1):
+        if lr <= 0:
+            raise ValueError("lr must be positive")
+        super().__init__(params, lr=lr)
 
-    made = Recipe(name="Strict", optimizer=Strict, where="here", reference=Reference(torch.optim.SGD))
-    (case,) = [one for one in plan(made, declared(made)) if one.name == "default::parity::refused_zeros"]
-    with pytest.raises(ContractBroken, match=r"^lr=0.0 is accepted by torch.optim.sgd:SGD and refused by it$"):
-        case.run()
+
+class Bounded(torch.optim.SGD):
+    """Takes fractions up to a limit."""
+
+    limit = 1.0
+
+    def __init__(self, params, lr=0.1, momentum=0.9, shares=(0.5, 0.0)):
+        if not all(0 <= one < self.limit for one in (momentum, *shares)):
+            raise ValueError("not a fraction")
+        super().__init__(params, lr=lr)
+
+
+class Wider(Bounded):
+    limit = 1.1
+
+
+class Closed(Bounded):
+    def __init__(self, params, lr=0.1, momentum=0.9, shares=(0.5, 0.0)):
+        if shares[1] <= 0 and shares != (0.5, 0.0):
+            raise ValueError("not positive")
+        super().__init__(params, lr, momentum, shares)
+
+
+class Boundless(Bounded):
+    limit = 100.0
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "reference", "scenario", "sentence"),
+    [
+        (Strict, torch.optim.SGD, "refused_zeros", "lr=0.0 is accepted by torch.optim.sgd:SGD and refused by it"),
+        (
+            Closed,
+            Bounded,
+            "refused_zeros",
+            "shares=(0.0, 0.0) is accepted by test_check_parity:Bounded and refused by it",
+        ),
+        (Wider, Bounded, "refused_limits", "momentum=1.0 is accepted by it and refused by test_check_parity:Bounded"),
+        (Bounded, Wider, "refused_limits", "momentum=1.0 is accepted by test_check_parity:Wider and refused by it"),
+        (Boundless, Bounded, "refused_limits", "it held"),
+    ],
+)
+def test_a_limit_of_only_one_of_them_is_named(optimizer, reference, scenario, sentence):
+    made = Recipe(name="Made", optimizer=optimizer, where="here", reference=Reference(reference))
+    (case,) = [one for one in plan(made, declared(made)) if one.name == f"default::parity::{scenario}"]
+    assert failures([case]).get(f"parity::{scenario}", "it held") == sentence

@@ -6,7 +6,7 @@ import pytest
 import torch
 from life_cycle import Sound, cases, sentence, verdicts
 
-CHECKS = ("lr_read_each_step", "scheduler", "lr_zero", "bad_values_rejected", "error_names_argument")
+CHECKS = ("lr_read_each_step", "lr_proportional", "scheduler", "lr_zero", "bad_values_rejected", "error_names_argument")
 SCHEDULES = ["LambdaLR", "StepLR", "CosineAnnealingLR", "OneCycleLR", "OneCycleLR_momentum"]
 
 
@@ -51,6 +51,16 @@ class AverageStep(Sound):
         super().update(p, g, {**group, "lr": state["lr"]}, state)
 
 
+class ClipsRate(Sound):
+    def update(self, p, g, group, state):
+        super().update(p, g, {**group, "lr": min(group["lr"], 0.15)}, state)
+
+
+class FloorsRate(Sound):
+    def update(self, p, g, group, state):
+        super().update(p, g, {**group, "lr": max(group["lr"], 1e-3) if group["lr"] else 0.0}, state)
+
+
 class TakesAnything(Sound):
     def __init__(self, params, lr=0.1):
         params = list(params) or [torch.zeros(1)]
@@ -84,6 +94,8 @@ def test_a_sound_optimizer_passes(optimizer, check):
         ("lr_read_each_step", OwnRate, "of the motion in step 9 at lr / 10, against a tenth of that at lr, tensor 0"),
         ("lr_read_each_step", DecaysAlways, "of the motion in step 9 at lr / 10"),
         ("lr_read_each_step", AverageStep, "of the motion in step 9 at lr / 10"),
+        ("lr_proportional", ClipsRate, "of the motion in the first step at lr=1, times 0.1, against that at lr=0.1"),
+        ("lr_proportional", FloorsRate, "of the motion in the first step at lr=0.0001, times 1000, against that at"),
         ("scheduler", Anneals, "after step 1 under LambdaLR, param_groups[0]['lr'] is [0.099]; expected [0.1]"),
         (
             "lr_zero",

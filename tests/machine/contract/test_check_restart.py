@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 from life_cycle import Sound, cases, sentence
 
 
@@ -16,10 +17,13 @@ class SharedCounts(Sound):
         p.sub_(0.01 * self.counts[p.shape])
 
 
-def test_state_of_the_class_is_found_and_sound_state_passes():
-    extras = ("process",)
-    assert sentence(Sound, "resume_in_new_process", extras=extras) == ""
-    found = sentence(SharedCounts, "resume_in_new_process", extras=extras)
+@pytest.mark.full
+def test_sound_state_passes():
+    assert sentence(Sound, "resume_in_new_process", extras=("process",)) == ""
+
+
+def test_state_of_the_class_is_found():
+    found = sentence(SharedCounts, "resume_in_new_process", extras=("process",))
     assert found.startswith("after step 12, resumed in a new process after step 5, tensor 0 (4x3) is")
 
 

@@ -186,8 +186,16 @@ def test_a_sound_optimizer_passes(optimizer, check):
         ("state_dict_is_pure", Pops, "the state_dict that was an argument of load_state_dict lacks state[0]['t']"),
         ("state_dict_is_pure", ResetsWhenAsked, "in step 5, asked for its state_dict after step 4, tensor 0"),
         ("state_dict_is_pure", CountsTheAsking, "asked is 2 (int); expected 1 (int)"),
-        ("resume_mid_schedule", RestoresItsRate, "before step 5, resumed with its scheduler after step 4, lr is 0.1,"),
-        ("resume_after_add_param_group", FirstRateForAll, "resumed with a group that was added after step 3, tensor 2"),
+        (
+            "resume_mid_schedule",
+            RestoresItsRate,
+            "with its scheduler after step 4, param_groups[0]['lr'] is 0.1 (float);",
+        ),
+        (
+            "resume_after_add_param_group",
+            FirstRateForAll,
+            "a group that was added after step 3, param_groups[1]['lr'] is 0.1",
+        ),
         (
             "resume_in_float64",
             StartsAgain,
@@ -248,3 +256,38 @@ def test_a_default_that_loading_writes_over_the_saved_value():
     found = verdicts(Resets, "loaded_values_win")
     assert found.pop("weight_decay") == "built with weight_decay=0.01 and loaded with 0.03, the group has 0.01"
     assert set(found.values()) == {""}
+
+
+class NeverEqual:
+    def __eq__(self, other):
+        return False
+
+    __hash__ = None
+
+
+class KeepsWhatIsNeverEqual(Sound):
+    def update(self, p, g, group, state):
+        state.setdefault("other", NeverEqual())
+        super().update(p, g, group, state)
+
+
+def test_a_sentence_holds_no_address() -> None:
+    said = sentence(KeepsWhatIsNeverEqual, "resume")
+    assert "is <test_check_resume.NeverEqual> (NeverEqual); expected <test_check_resume.NeverEqual>" in said
+
+
+@pytest.mark.parametrize("forgetful", [OwnCounter, CountsOnlyAtOnce])
+def test_what_a_checkpoint_forgets_is_no_matter_of_whose_value_wins(forgetful):
+    assert set(verdicts(forgetful, "loaded_values_win").values()) == {""}
+    assert "" not in verdicts(forgetful, "resume").values()
+
+
+@pytest.mark.parametrize("check", ["resume", "resume_mid_schedule", "resume_after_add_param_group", "rng_untouched"])
+def test_state_that_loading_rounds_is_seen_before_steps_part(check):
+    class Bound(Sound):
+        def update(self, p, g, group, state):
+            state["bound"] = torch.full((2,), 1 / 3, dtype=torch.float64)
+            super().update(p, g, group, state)
+
+    found = next(iter(verdicts(Bound, check, claims={"stochastic": True}).values()))
+    assert "state[0]['bound'] is a float32 tensor of shape (2,) on cpu; expected a float64 tensor" in found

@@ -63,7 +63,7 @@ def in_storage_order(p, g, state, group):
         (skips_scalars, "zero_dim", "", "9 steps did not move tensor 0 []"),
         (indexes, "zero_dim", "", "IndexError"),
         (centred, "size_one", "1x1", "9 steps did not move tensor 0 [1, 1]"),
-        (deviates, "size_one", "1", "entries that are not finite"),
+        (deviates, "size_one", "1", "not finite"),
         (rows_only, "matrix_and_conv", "7x3", "RuntimeError: shape"),
         (volumes_stay, "matrix_and_conv", "3x2x2x2x2", "did not move tensor 0 [3, 2, 2, 2, 2]"),
         (per_element, "empty_parameter", "0", "ZeroDivisionError"),

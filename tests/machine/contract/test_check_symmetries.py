@@ -42,10 +42,10 @@ def shrinks(p, g, state, group):
     ("optimizer", "check", "words"),
     [
         (optimizer_of(half_negated), "maximize", "in step 1, with maximize=True instead of negated gradients"),
-        (optimizer_of(biased), "sign_symmetry", "after 1 steps of the mirrored problem, mirrored back"),
+        (optimizer_of(biased), "sign_symmetry", "after 1 step of the mirrored problem, mirrored back"),
         (optimizer_of(clamped), "sign_symmetry", "tensor 0 (4x3)"),
-        (optimizer_of(of_parameters), "translation", "1 steps from p + 10, of the way from there"),
-        (optimizer_of(shrinks), "translation", "1 steps from p + 10"),
+        (optimizer_of(of_parameters), "translation", "1 step from p + 10, of the way from there"),
+        (optimizer_of(shrinks), "translation", "1 step from p + 10"),
     ],
 )
 def test_a_symmetry_that_is_broken(optimizer, check, words) -> None:

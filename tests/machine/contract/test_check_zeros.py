@@ -34,9 +34,9 @@ def test_a_sound_optimizer() -> None:
 @pytest.mark.parametrize(
     ("move", "words"),
     [
-        (divided, "after 1 zero gradients, tensor 0 (4x3) has 12 entries that are not finite"),
-        (drifting, "after 1 zero gradients, tensor 0 (4x3) is"),
-        (entrywise, "after 3 gradients whose first entry is zero, tensor 0 (4x3) has 1 entries"),
+        (divided, "after 1 zero gradient, tensor 0 (4x3) has 12 entries that are not finite"),
+        (drifting, "after 1 zero gradient, tensor 0 (4x3) is"),
+        (entrywise, "after 3 gradients whose first entry is zero, tensor 0 (4x3) has 1 entry"),
     ],
 )
 def test_zero_gradients_that_break_something(move, words) -> None:
@@ -64,7 +64,7 @@ def test_a_state_that_overflows_is_found_at_its_scale_only() -> None:
 
 def test_a_norm_that_underflows() -> None:
     said = verdicts(optimizer_of(divided), "gradient_magnitudes")
-    assert "after 1 gradients of scale 1e-30, tensor 0" in said["1e-30"]
+    assert "after 1 gradient of scale 1e-30, tensor 0" in said["1e-30"]
     assert said["1e3"] == ""
 
 

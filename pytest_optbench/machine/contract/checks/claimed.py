@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require, require_close
+from pytest_optbench.machine.contract.broken import number_of, require, require_close
 from pytest_optbench.machine.contract.check import check, claims
 from pytest_optbench.machine.contract.families.closed_form import (
     clear_of_zero,
@@ -49,8 +49,8 @@ def _require_independent(subject: Subject, start: list[Tensor]) -> None:
         atol = rounding(subject, 64) * float(theirs[others].abs().max()) if bool(others.any()) else 0.0
         expected = torch.where(others, theirs, mine)
         kind = "other entries' gradients 1000 times as large and in turn reversed"
-        when = f"after 8 steps with {kind} (of parameter {index})"
-        require_close([mine], [expected], rtol=0.0, atol=atol, when=when)
+        when = f"after 8 steps with {kind}"
+        require_close([mine], [expected], rtol=0.0, atol=atol, when=when, indices=[index])
 
 
 def _second(like: Tensor) -> Tensor:
@@ -78,8 +78,8 @@ def _require_permutable(subject: Subject, start: list[Tensor]) -> None:
     expected = [moved(index, value) for index, value in enumerate(plain.values())]
     for index, (mine, theirs) in enumerate(zip(other.values(), expected, strict=True)):
         atol = rounding(subject, 64) * float(theirs.abs().max())
-        when = f"after 8 steps, permuted and reshaped (of parameter {index})"
-        require_close([mine], [theirs], rtol=0.0, atol=atol, when=when)
+        when = "after 8 steps, permuted and reshaped"
+        require_close([mine], [theirs], rtol=0.0, atol=atol, when=when, indices=[index])
 
 
 def _seeded(subject: Subject, index: int) -> torch.Generator:
@@ -111,8 +111,8 @@ def gradient_scale(subject: Subject) -> None:
     for index, (small, large) in enumerate(zip(first, second, strict=True)):
         expected = (8 if linear else 1) * small
         atol = 1e-4 * float(expected.abs().max())
-        when = f"after 8 steps with gradients x 8, claimed {subject.claims['scale']!r} (path of parameter {index})"
-        require_close([large], [expected], rtol=0.0, atol=atol, when=when)
+        when = f"after 8 steps with gradients x 8, claimed {subject.claims['scale']!r}, of the path"
+        require_close([large], [expected], rtol=0.0, atol=atol, when=when, indices=[index])
 
 
 def _path(subject: Subject, scale: float) -> list[Tensor]:
@@ -154,7 +154,7 @@ def closed_form_step(subject: Subject) -> None:
                 require(
                     not bool(off.any()),
                     f"step {step} along a constant gradient of {magnitude:g} moved "
-                    f"{int(off.sum())} entries of tensor {index} {tuple(new.shape)} by "
+                    f"{number_of(int(off.sum()), 'entry', 'entries')} of tensor {index} {tuple(new.shape)} by "
                     f"{float(found[(found - expected).abs() == (found - expected).abs().max()][0]):.6g} downhill, "
                     f"expected {expected:.6g}",
                 )

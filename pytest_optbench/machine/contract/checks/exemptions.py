@@ -8,16 +8,17 @@ from typing import Any
 
 from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.check import Check, check
-from pytest_optbench.machine.contract.subject import Subject, subjects
+from pytest_optbench.machine.contract.configurations import subjects
+from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.words.claims import DEFAULT_CONFIGURATION
 
-_HOW_TO_LEAD = ("needs_closure", "train_eval", "sparse_only")
+HOW_TO_LEAD = ("needs_closure", "train_eval", "sparse_only")
 """Claims that say how an optimizer is to be led; most of it would be found out without them."""
 
 
 def need_of(checks: Sequence[Check]) -> Check:
     """The check of the claims that excuse an optimizer from any of these."""
-    excuses = {claim for one in checks for claim in one.excuses if claim not in _HOW_TO_LEAD}
+    excuses = {claim for one in checks for claim in one.excuses if claim not in HOW_TO_LEAD}
 
     def claimed(subject: Subject) -> list[str]:
         if subject.configuration != DEFAULT_CONFIGURATION:

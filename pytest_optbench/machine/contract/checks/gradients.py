@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pytest_optbench.machine.contract.broken import (
     ContractBroken,
+    number_of,
     require,
     require_equal,
     require_finite,
@@ -124,7 +125,9 @@ def late_gradient(subject: Subject) -> None:
                 when=f"with a first gradient at step {_LATE + 1}, after step {walk.t} and against a fresh optimizer",
                 indices=[late],
             )
-    require_finite(walk.values(), when=f"after {walk.t} steps, one parameter with gradients from step {_LATE + 1}")
+    require_finite(
+        walk.values(), when=f"after {number_of(walk.t, 'step')}, one parameter with gradients from step {_LATE + 1}"
+    )
     require(
         not same(walk.values()[late], start) or same(walk.values()[0], first),
         f"tensor {late} does not move in 4 steps after its late first gradient",

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from pytest_optbench.machine.contract.broken import ContractBroken, same
 from pytest_optbench.machine.contract.check import check
@@ -21,6 +26,8 @@ SCHEDULE = {3: 1.5, 6: 0.5}
 
 def _parts(subject: Subject) -> list[str]:
     """Numbers and flags among the hyperparameters; the numbers in a tuple one by one, as in betas.0 and betas.1."""
+    if subject.derived:  # what is alive in none of them fails in the default configuration
+        return []
     skipped = {*VARIANTS, *subject.claims.get("dead_ok", ())}
     found: list[str] = []
     for name, value in subject.keywords.items():
@@ -40,8 +47,10 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
     one by one; a flag is flipped, a number is moved to several other values in turn, eps first times 1e4), 40 steps (10
     under `multi_closure`) with gradients of scale 1 or of scale 1e-7, and with the learning rate raised after 3 and
     lowered after 6, differ in some bit for one of these values; or every one of them is refused by an exception. No
-    tolerance. Options that choose an implementation and those that are None are left out. Exemption: `dead_ok` names
-    options (or entries, as in "betas.1") that have no effect in this configuration.
+    tolerance. What needs a closure is also led down a bowl of which it is told the loss that belongs to the gradients.
+    Options that choose an implementation and those that are None are left out. Exemption: `dead_ok` names options (or
+    entries, as in "betas.1") that have no effect in this configuration. An effect in one of the derived configurations
+    is enough.
     """
     name, _, position = part.partition(".")
     value = subject.keywords[name]
@@ -54,6 +63,8 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
                 return
         except (Exception, SystemExit):  # refused, by the constructor or by a step
             continue
+        if _lives_elsewhere(subject, name, options):
+            return
         tried.append(f"{other:g}" if isinstance(other, float) else str(other))
     if tried:
         scales = " and ".join(f"{scale:g}" for scale in SCALES)
@@ -61,6 +72,16 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
             f"{part} has no effect: {_steps(subject)} steps with {part}={' or '.join(tried)} are to the bit those with "
             f"{entry!r}, for gradients of scale {scales}; where that is meant, claim dead_ok"
         )
+
+
+def _lives_elsewhere(subject: Subject, name: str, options: Mapping[str, Any]) -> bool:
+    """Has the option an effect in a derived configuration, of those that leave it alone?"""
+    for configuration in subject.recipe.derived - {subject.configuration}:
+        if name not in subject.recipe.configurations[configuration]:
+            with suppress(Exception, SystemExit):
+                if _differs(replace(subject, configuration=configuration), options):
+                    return True
+    return False
 
 
 def changed(name: str, value: float) -> list[Any]:
@@ -90,15 +111,37 @@ def changed(name: str, value: float) -> list[Any]:
     return list(dict.fromkeys(other for other in others if other != value))
 
 
+@dataclass(frozen=True)
+class Bowl:
+    """A loss and its own gradient: scale * sum(c p^2 / 2 + p^4 / 4), c from 0.1 to 10, which no few steps bring to its
+    end. What looks at losses and gradients together, as a line search does, is led by rounding along any other."""
+
+    scale: float
+
+    def __call__(self, t: int, index: int, parameter: Tensor) -> Tensor:
+        p = parameter.to(torch.float64)
+        return (self.scale * (self._curvature(p) * p + p**3)).to(parameter.dtype)
+
+    def loss(self, parameters: Sequence[Tensor]) -> Tensor:
+        values = [parameter.to(torch.float64) for parameter in parameters]
+        losses = [(self._curvature(p) * p**2 / 2 + p**4 / 4).sum() for p in values]
+        return self.scale * torch.stack(losses).sum()
+
+    def _curvature(self, like: Tensor) -> Tensor:
+        return torch.logspace(-1, 1, like.numel(), dtype=torch.float64, device=like.device).reshape(like.shape)
+
+
 def _differs(subject: Subject, options: Mapping[str, Any]) -> bool:
-    return any(_parted(subject, options, scale) for scale in SCALES)
+    scripts: list[Script | Bowl] = [Bowl(scale) for scale in SCALES if subject.capabilities.needs_closure]
+    scripts += [Script(subject.seed, scale=scale) for scale in SCALES]
+    return any(_parted(subject, options, script) for script in scripts)
 
 
-def _parted(subject: Subject, options: Mapping[str, Any], scale: float) -> bool:
+def _parted(subject: Subject, options: Mapping[str, Any], gradient: Script | Bowl) -> bool:
     """Do the trajectories part anywhere?"""
-    gradient = Script(subject.seed, scale=scale)
-    plain = Walk(subject, gradient=gradient)
-    other = Walk(subject, gradient=gradient, options=options)
+    objective = gradient.loss if isinstance(gradient, Bowl) else None
+    plain = Walk(subject, gradient=gradient, objective=objective)
+    other = Walk(subject, gradient=gradient, objective=objective, options=options)
     for t in range(_steps(subject)):
         for walk in (plain, other):
             _rescale_lr(walk, SCHEDULE.get(t, 1.0))

@@ -16,11 +16,13 @@ from pytest_optbench.machine.contract.check import check
 from pytest_optbench.machine.contract.counterpart import Counterpart, Lockstep, counterpart
 from pytest_optbench.machine.contract.reference import VARIANTS, defaults_of
 from pytest_optbench.machine.contract.subject import Subject
-from pytest_optbench.machine.contract.walk import Gradient, Script, Walk, normal
+from pytest_optbench.machine.contract.walk import Gradient, Script, Walk, initial, normal
 from pytest_optbench.words.claims import DEFAULT_CONFIGURATION
 
 _SCALES = (1.0, 1e-4, 1e2, 1e-2)
 """Scales of the gradients, tensor by tensor: small enough for eps to show, large enough for it to vanish."""
+_SIZES = (100.0, 0.01, 0.0, 1.0)
+"""Scales of the parameters, tensor by tensor: for floors and ceilings under their norms."""
 
 
 def _scenarios(subject: Subject) -> list[str]:
@@ -41,10 +43,12 @@ def parity(subject: Subject, name: str) -> None:
     tensor is further from its counterpart than 1e-9 of the longest way that an entry of that tensor has come, plus 4
     roundings of the parameter for each step. One verdict per scenario: `quadratic` (curvatures from 0.01 to 10), `mlp`
     (a network of two layers, by autograd), `groups` (three groups, each with hyperparameters of its own),
-    `changing_lr`, `missing_gradients` (None at first, and in between), `zero_gradients`, `weight_decay`, `closure`
-    (also the value that is returned), and for the default configuration `refused_zeros` (a hyperparameter of 0 is taken
-    by both or by neither) and `defaults`: what both have has the same default in both. All other scenarios give both
-    the subject's values, so that one default is not reported by each of them.
+    `changing_lr`, `missing_gradients` (None at first, and in between), `zero_gradients`, `weight_decay` (of 0.1 and of
+    1), `sizes` (of the parameters: large, small and zero), `closure` (also the value that is returned), and for the
+    default configuration `refused_zeros` (a hyperparameter of 0, or one of several numbers, is taken by both or by
+    neither), `refused_limits` (a fraction that neither takes to be 2 is taken to be 1, and 1.05, by both or by neither)
+    and `defaults`: what both have has the same default in both. All other scenarios give both the subject's values, so
+    that one default is not reported by each of them.
     Tolerance: an update is a handful of operations, each off by eps = 2.2e-16; the worst that sound formulas do to it
     is a bias correction 1 - beta^t at the first step (1000 eps at beta = 0.999) or a variance as the difference of two
     moments (1e4 eps); 30 steps of 8 operations make that 30 * 8 * 1e4 eps = 5e-10 of the way. Where one of the two
@@ -238,16 +242,60 @@ def _step_with_closure(walk: Walk) -> Any:
     return result
 
 
+def _sizes(pair: Counterpart) -> None:
+    """Tensors of which one is large, one small, one zero, and one as it always is."""
+    values = initial(pair.mine, pair.shapes)
+    start = [value * _SIZES[index % len(_SIZES)] for index, value in enumerate(values)]
+    run = Lockstep(pair, gradient=lambda walk: _rugged(pair), start=start)
+    run.take(10)
+    run.finish()
+
+
+def _decays(pair: Counterpart) -> None:
+    for weight_decay in (0.1, 1.0):
+        _along(_rugged, 10, weight_decay=weight_decay)(pair)
+
+
 def _refused_zeros(pair: Counterpart) -> None:
     """A hyperparameter of zero, the limit of most ranges, is taken by both or by neither."""
     for name, value in pair.shared.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        options = {name: type(value)(0)}
-        mine, theirs = pair.mine.buildable(**options), pair.theirs.buildable(**pair.translated(options))
-        if mine != theirs:
-            taker, other = ("it", pair.reference.path) if mine else (pair.reference.path, "it")
-            raise ContractBroken(f"{name}={options[name]!r} is accepted by {taker} and refused by {other}")
+        for _, other in _changed(value, 0):
+            _require_both_take(pair, name, other)
+
+
+def _refused_limits(pair: Counterpart) -> None:
+    """A fraction that both refuse to be 2 is refused to be 1, or 1.05, by both or by neither."""
+    for name, value in pair.shared.items():
+        columns = zip(*(_changed(value, number) for number in (2.0, 1.0, 1.05)), strict=True)
+        for (fraction, beyond), *limits in columns:
+            if 0 < fraction < 1 and not any(_taken(pair, name, beyond)):
+                for _, limit in limits:
+                    _require_both_take(pair, name, limit)
+
+
+def _changed(value: Any, number: float) -> list[tuple[float, Any]]:
+    """Each number of a hyperparameter, with the hyperparameter in which another stands in its place."""
+    if isinstance(value, (tuple, list)) and all(map(_is_number, value)):
+        every = [(one, (*value[:k], type(one)(number), *value[k + 1 :])) for k, one in enumerate(value)]
+        return [(one, type(value)(other)) for one, other in every]
+    return [(value, type(value)(number))] if _is_number(value) else []
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _taken(pair: Counterpart, name: str, value: Any) -> tuple[bool, bool]:
+    """Does the constructor take the value: that of the optimizer, that of its reference?"""
+    options = {name: value}
+    return pair.mine.buildable(**options), pair.theirs.buildable(**pair.translated(options))
+
+
+def _require_both_take(pair: Counterpart, name: str, value: Any) -> None:
+    mine, theirs = _taken(pair, name, value)
+    if mine != theirs:
+        taker, other = ("it", pair.reference.path) if mine else (pair.reference.path, "it")
+        raise ContractBroken(f"{name}={value!r} is accepted by {taker} and refused by {other}")
 
 
 def _closes(pair: Counterpart) -> bool:
@@ -274,9 +322,11 @@ _SCENARIOS: Mapping[str, _Scenario] = {
     "changing_lr": _Scenario(_changing_lr, lambda pair: "lr" in pair.shared and pair.mine.lr is not None),
     "missing_gradients": _Scenario(_along(_with_gaps, 10), lambda pair: not pair.mine.claimed("global_step")),
     "zero_gradients": _Scenario(_along(_zeros, 12)),
-    "weight_decay": _Scenario(_along(_rugged, 10, weight_decay=0.1), lambda pair: "weight_decay" in pair.shared),
+    "weight_decay": _Scenario(_decays, lambda pair: "weight_decay" in pair.shared),
+    "sizes": _Scenario(_sizes),
     "closure": _Scenario(_closure, _closes),
     "refused_zeros": _Scenario(_refused_zeros, lambda pair: pair.mine.configuration == DEFAULT_CONFIGURATION),
+    "refused_limits": _Scenario(_refused_limits, lambda pair: pair.mine.configuration == DEFAULT_CONFIGURATION),
 }
 
 

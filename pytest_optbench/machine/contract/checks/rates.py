@@ -19,8 +19,9 @@ from pytest_optbench.machine.contract.broken import (
     same,
 )
 from pytest_optbench.machine.contract.check import check
+from pytest_optbench.machine.contract.families.closed_form import neutral
 from pytest_optbench.machine.contract.subject import Subject
-from pytest_optbench.machine.contract.walk import Walk
+from pytest_optbench.machine.contract.walk import Script, Walk
 
 _SCHEDULES: dict[str, Callable[[Optimizer, float], LRScheduler]] = {
     "LambdaLR": lambda optimizer, lr: LambdaLR(optimizer, lambda t: 1.0 / (1 + t)),
@@ -63,6 +64,47 @@ def lr_read_each_step(subject: Subject) -> None:
             when=f"of the motion in step {walk.t} at lr / 10, against a tenth of that at lr",
             indices=[index],
         )
+
+
+_RATES = (1e-4, 1e-2, 1.0)
+
+
+@check(applies=_has_rate, exempt=("lr_unused", "lr_nonlinear"))
+def lr_proportional(subject: Subject) -> None:
+    """The first step is in proportion to the learning rate, over four decades.
+
+    Prevents: a learning rate that is clipped, floored or rounded in silence: a sweep then finds a plateau, and the best
+    value is not the one that is written down. Criterion: the first step with learning rates of 1e-4, 1e-2 and 1 in the
+    first group, and those of further groups in the same proportion, is as many times longer than with those of the
+    configuration, weight decay off; the first that moves, under `first_step_init`. Tolerance: a relative 1e-3 and 4
+    roundings of the largest value, as in lr_read_each_step. Exemptions: `lr_unused`, `lr_nonlinear`.
+    """
+    own = subject.lr or 0.0
+    expected, most = _first_moves(subject, 1.0)
+    for lr in _RATES:
+        moves, size = _first_moves(subject, lr / own)
+        atol = 4 * torch.finfo(subject.dtype).eps * max(most, size * own / lr)
+        require_close(
+            [move * own / lr for move in moves],
+            expected,
+            rtol=1e-3,
+            atol=atol,
+            when=f"of the motion in the first step at lr={lr:g}, times {own / lr:g}, against that at lr={own:g}",
+        )
+
+
+def _first_moves(subject: Subject, factor: float) -> tuple[list[Tensor], float]:
+    """The moves of the first step that moves, with every learning rate multiplied by the factor, and the largest value
+    before or after it."""
+    walk = Walk(subject, gradient=Script(subject.seed, slope=0.0), options=neutral(subject))
+    walk.take(int(subject.claimed("first_step_init")))
+    for group in walk.groups:
+        group["lr"] = float(group["lr"]) * factor
+    before = walk.values()
+    walk.step()
+    after = walk.values()
+    most = max(float(value.abs().max()) for value in (*before, *after) if value.numel())
+    return [new - old for old, new in zip(before, after, strict=True)], most
 
 
 def _schedules(subject: Subject) -> list[str]:

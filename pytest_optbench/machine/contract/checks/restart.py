@@ -75,6 +75,7 @@ def _bare(subject: Subject) -> Subject:
         where=subject.recipe.where,
         hyperparameters=_plain(subject.recipe.hyperparameters),
         configurations=_plain(subject.recipe.configurations),
+        derived=subject.recipe.derived,
         claims=_plain(subject.recipe.claims),
     )
     return Subject(recipe, subject.declared, subject.configuration, subject.dtype, subject.device, subject.seed)

@@ -43,7 +43,7 @@ def resume(subject: Subject) -> None:
         walk = Walk(subject).take(5)
         saved = copy.deepcopy(walk.optimizer.state_dict())
         other = walk.resumed(saved if way == "copied" else _through_a_file(saved))
-        _require_alike(other.optimizer.state_dict(), saved, f"loaded from a {way} state_dict after step 5")
+        require_alike(other.optimizer.state_dict(), saved, f"loaded from a {way} state_dict after step 5")
         _continue(walk, other, 7, f"resumed from a {way} state_dict after step 5")
 
 
@@ -124,10 +124,10 @@ def state_dict_is_pure(subject: Subject) -> None:
     walk, quiet = Walk(subject).take(4), Walk(subject).take(4)
     state = walk.optimizer.state_dict()
     saved = copy.deepcopy(state)
-    _require_alike(walk.optimizer.state_dict(), saved, "taken twice in a row after step 4")
+    require_alike(walk.optimizer.state_dict(), saved, "taken twice in a row after step 4")
     argument = copy.deepcopy(state)
     Walk(subject, start=walk.values()).optimizer.load_state_dict(argument)
-    _require_alike(argument, saved, "that was an argument of load_state_dict")
+    require_alike(argument, saved, "that was an argument of load_state_dict")
     _continue(quiet, walk, 3, "asked for its state_dict after step 4")
 
 
@@ -141,8 +141,8 @@ def resume_mid_schedule(subject: Subject) -> None:
 
     Prevents: a learning rate that starts again at its peak after a restart, because the optimizer keeps it in an
     attribute or overwrites what the scheduler has loaded. Criterion: 4 of 10 steps under CosineAnnealingLR (whose
-    formula goes on from the rate in the group), both state_dicts into fresh objects, 5 steps of both: learning rates
-    and parameters are equal to the bit.
+    formula goes on from the rate in the group), both state_dicts into fresh objects: every entry of the optimizer's is
+    as it was saved, and in 5 steps of both, learning rates and parameters are equal to the bit.
     """
     walk = Walk(subject)
     scheduler = CosineAnnealingLR(walk.optimizer, T_max=10)
@@ -151,8 +151,10 @@ def resume_mid_schedule(subject: Subject) -> None:
         scheduler.step()
     other = Walk(subject, start=walk.values(), gradient=walk.gradient)
     following = CosineAnnealingLR(other.optimizer, T_max=10)
-    other.optimizer.load_state_dict(copy.deepcopy(walk.optimizer.state_dict()))
+    saved = copy.deepcopy(walk.optimizer.state_dict())
+    other.optimizer.load_state_dict(copy.deepcopy(saved))
     following.load_state_dict(copy.deepcopy(scheduler.state_dict()))
+    require_alike(other.optimizer.state_dict(), saved, "loaded with its scheduler after step 4")
     other.train()
     other.t, other.random = walk.t, walk.random
     for _ in range(5):
@@ -172,8 +174,9 @@ def resume_after_add_param_group(subject: Subject) -> None:
 
     Prevents: state that is stored by position and comes back to the wrong group, and options of the new group that are
     lost. Criterion: a group with half the learning rate (where there is one) is added after 3 steps; after 2 more, the
-    state_dict goes into a fresh optimizer with both groups; 4 steps of both are equal to the bit. Exemption:
-    `one_group`. Relaxed by `couples_params`: one estimate for all may need one learning rate for all.
+    state_dict goes into a fresh optimizer with both groups; every entry is as it was saved, and 4 steps of both are
+    equal to the bit. Exemption: `one_group`. Relaxed by `couples_params`: one estimate for all may need one learning
+    rate for all.
     """
     walk = Walk(subject)
     late = walk.parameters[2:]
@@ -185,6 +188,7 @@ def resume_after_add_param_group(subject: Subject) -> None:
     walk.train()
     walk.take(2)
     other = walk.resumed()
+    require_alike(other.optimizer.state_dict(), walk.optimizer.state_dict(), "with a group that was added after step 3")
     _continue(walk, other, 4, "resumed with a group that was added after step 3")
 
 
@@ -235,8 +239,10 @@ def loaded_values_win(subject: Subject, name: str) -> None:
     Prevents: a hyperparameter that is read from an attribute while its group says another, and a resumed run that
     quietly takes the new defaults of a newer version, or those that `__setstate__` writes. Criterion: 4 steps, then
     state_dict into an optimizer built with another value of the hyperparameter; the group has the saved value and 4
-    steps of both are equal to the bit; so, too, the other way round. One verdict for each hyperparameter that is an
-    entry of a group. An other value that the constructor refuses is left out, and one that a step refuses is not saved.
+    steps are equal to the bit to those of an optimizer that was built with the saved value and has loaded the same (to
+    the run that was saved they need not be: that is for `resume`); so, too, the other way round. One verdict for each
+    hyperparameter that is an entry of a group. An other value that the constructor refuses is left out, and one that a
+    step refuses is not saved.
     """
     other = alternative(subject, name)
     if other is None:
@@ -257,7 +263,8 @@ def _loaded_wins(walk: Walk, name: str, built: Any) -> None:
         _alike(found, expected),
         f"built with {name}={built!r} and loaded with {expected!r}, the group has {found!r}",
     )
-    _continue(walk, twin, 4, f"built with {name}={built!r} and loaded with {expected!r} after step 4")
+    plain = walk.resumed()
+    _continue(plain, twin, 4, f"built with {name}={built!r} and loaded with {expected!r} after step 4")
 
 
 @check(over=numbers_of_groups)
@@ -295,8 +302,9 @@ def old_checkpoint(subject: Subject, name: str) -> None:
         value = Subject(default, subject.declared).option(name)
     except Exception:
         value = subject.option(name)
-    walk.set(**{name: value})
-    _continue_to(walk.take(2), twin, f"loaded without {name!r}, which its groups lack, against its default {value!r}")
+    plain = walk.resumed()
+    plain.set(**{name: value})
+    _continue_to(plain.take(2), twin, f"loaded without {name!r}, which its groups lack, against its default {value!r}")
 
 
 def _continue(walk: Walk, other: Walk, steps: int, how: str) -> None:
@@ -325,7 +333,7 @@ def _through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
     return loaded
 
 
-def _require_alike(found: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:
+def require_alike(found: Mapping[str, Any], expected: Mapping[str, Any], what: str) -> None:
     """Two state_dicts must hold the same entries: keys, types, dtypes, shapes, devices and values."""
     mine, theirs = dict(_entries(found)), dict(_entries(expected))
     for path in [*theirs, *mine]:

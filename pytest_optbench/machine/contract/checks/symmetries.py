@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require_close, require_equal
+from pytest_optbench.machine.contract.broken import number_of, require_close, require_equal
 from pytest_optbench.machine.contract.check import check, offers
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.contract.walk import Script, Walk, initial
@@ -63,7 +63,7 @@ def sign_symmetry(subject: Subject) -> None:
         plain.step()
         mirror.step()
         found = [-value for value in mirror.values()]
-        when = f"after {t} steps of the mirrored problem, mirrored back"
+        when = f"after {number_of(t, 'step')} of the mirrored problem, mirrored back"
         require_close(found, plain.values(), rtol=rtol, atol=atol, when=when)
 
 
@@ -93,4 +93,6 @@ def translation(subject: Subject) -> None:
         expected = [new - old for new, old in zip(near.values(), start, strict=True)]
         found = [new - old for new, old in zip(far.values(), shifted, strict=True)]
         rtol, atol = (1e-7, 1e-12) if exact else (1e-3, 1e-4)
-        require_close(found, expected, rtol=rtol, atol=atol, when=f"{t} steps from p + 10, of the way from there")
+        require_close(
+            found, expected, rtol=rtol, atol=atol, when=f"{number_of(t, 'step')} from p + 10, of the way from there"
+        )

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require_equal, require_finite
+from pytest_optbench.machine.contract.broken import number_of, require_equal, require_finite
 from pytest_optbench.machine.contract.check import check
 from pytest_optbench.machine.contract.subject import Subject
 from pytest_optbench.machine.contract.walk import Script, Walk, tensors_of
@@ -31,9 +31,9 @@ def zero_gradients(subject: Subject) -> None:
     start = walk.values()
     for t in (1, 2, 3):
         walk.step(lambda t, index, p: 0 * p)
-        require_finite(walk.values(), when=f"after {t} zero gradients")
+        require_finite(walk.values(), when=f"after {number_of(t, 'zero gradient')}")
         if not subject.claimed("moves_on_zero_grad"):
-            require_equal(walk.values(), start, when=f"after {t} zero gradients")
+            require_equal(walk.values(), start, when=f"after {number_of(t, 'zero gradient')}")
     walk.take(3)
     require_finite(walk.values(), when="after 3 zero and 3 ordinary gradients")
     script = Script(subject.seed)
@@ -67,7 +67,7 @@ def gradient_magnitudes(subject: Subject, scale: str) -> None:
     walk = Walk(subject, gradient=Script(subject.seed, scale=float(scale), slope=0.0))
     for t in range(1, 6):
         walk.step()
-        when = f"after {t} gradients of scale {scale}"
+        when = f"after {number_of(t, 'gradient')} of scale {scale}"
         require_finite(walk.values(), when=when)
         for index in range(len(walk.parameters)):
             state = [one for one in tensors_of(walk.state_of(index)) if one.is_floating_point()]

@@ -8,20 +8,23 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pytest_optbench.machine.contract.broken import require_close
+from pytest_optbench.machine.contract.broken import number_of, require_close
 from pytest_optbench.machine.contract.check import all_of, check
 from pytest_optbench.machine.contract.families.closed_form import (
+    betas_of,
     clear_of_zero,
     constant,
     downhill,
     float64,
     impulse,
+    kept_in_float32,
     neutral,
     of_family,
     only,
     origin,
     paths,
     pattern,
+    quick_betas,
     rounding,
     small_eps,
 )
@@ -32,40 +35,25 @@ _FAMILY = of_family("adam_like")
 _MAGNITUDES = (1e-3, 1.0, 1e3)
 
 
-def _betas(subject: Subject) -> tuple[float, float] | None:
-    """The two decay rates, as `betas` or as `beta1` and `beta2`; None for an optimizer that names them otherwise."""
-    betas = subject.option("betas", (subject.option("beta1"), subject.option("beta2")))
-    if not isinstance(betas, Sequence) or len(betas) != 2:
-        return None
-    if not all(isinstance(beta, (int, float, Tensor)) for beta in betas):
-        return None
-    return float(betas[0]), float(betas[1])
-
-
 def _plain(subject: Subject) -> bool:
     """Adam with no other option than the standard ones, and known decay rates."""
-    return _betas(subject) is not None and only(subject, "betas", "beta1", "beta2", "amsgrad")
+    return betas_of(subject) is not None and only(subject, "betas", "beta1", "beta2", "amsgrad")
 
 
 def _forgetting(subject: Subject) -> bool:
-    return not subject.option("amsgrad") and subject.buildable(**_quick(subject))
+    return not subject.option("amsgrad") and subject.buildable(**quick_betas(subject))
 
 
 def _damped(subject: Subject) -> bool:
     return isinstance(subject.option("eps"), float) and subject.buildable(eps=0.5)
 
 
-def _quick(subject: Subject) -> dict[str, object]:
-    """Decay rates at which twenty steps forget."""
-    return {"betas": (0.8, 0.9)} if subject.offers("betas") else {"beta1": 0.8, "beta2": 0.9}
-
-
 def _tolerance(subject: Subject, steps: int, beta2: float | None = None) -> float:
     """Some ten operations a step, and scalars that may be held in float32: rounding beta2 moves 1 - beta2 by as much,
     which is a larger share of it the closer beta2 is to one."""
     if beta2 is None:
-        beta2 = (_betas(subject) or (0.9, 0.999))[1]
-    return rounding(subject, 10 * steps) + 2.0**-24 / max(1 - beta2, 2.0**-20)
+        beta2 = (betas_of(subject) or (0.9, 0.999))[1]
+    return rounding(subject, 10 * steps) + kept_in_float32(beta2)
 
 
 @check(applies=_FAMILY)
@@ -100,7 +88,9 @@ def adam_constant_gradient(subject: Subject) -> None:
     for steps in (2, 10, 30):
         walk.take(steps - walk.t)
         expected = paths(subject, steps, _MAGNITUDES)
-        require_close(float64(walk.values()), expected, rtol=rtol, when=f"after {steps} steps of a constant gradient")
+        require_close(
+            float64(walk.values()), expected, rtol=rtol, when=f"after {number_of(steps, 'step')} of a constant gradient"
+        )
 
 
 @check(applies=all_of(_FAMILY, _plain))
@@ -114,7 +104,7 @@ def adam_impulse_response(subject: Subject) -> None:
     correction (torch) or after it (as published for the corrected form). Tolerance: that of adam_first_step with the
     roundings of 12 steps, in units of the path.
     """
-    beta1, beta2 = _betas(subject) or (0.0, 0.0)
+    beta1, beta2 = betas_of(subject) or (0.0, 0.0)
     options = neutral(subject, **small_eps(subject))
     walk = Walk(subject, start=origin(subject), gradient=impulse(subject), options=options)
     eps = 0.0 if "eps" in options else 1e-6
@@ -131,7 +121,7 @@ def adam_impulse_response(subject: Subject) -> None:
         rtol = _tolerance(subject, 12) + eps
         found = float64(walk.values())
         if not _close(found, paths(subject, reached[1]), rtol):
-            when = f"{t - 1} zero gradients after a gradient of 1 (step {t})"
+            when = f"{number_of(t - 1, 'zero gradient')} after a gradient of 1 (step {t})"
             require_close(found, paths(subject, reached[0]), rtol=rtol, when=when)
 
 
@@ -176,7 +166,7 @@ def adam_eps(subject: Subject) -> None:
         for index, value in enumerate(walk.values()):
             gradient = pattern(subject, index, value.shape, sizes)
             expected.append(downhill(subject) * (subject.lr or 0.0) * steps * gradient / (gradient.abs() + 0.5))
-        when = f"after {steps} steps with eps=0.5 along gradients of 0.1, 1 and 10"
+        when = f"after {number_of(steps, 'step')} with eps=0.5 along gradients of 0.1, 1 and 10"
         require_close(float64(walk.values()), expected, rtol=_tolerance(subject, 2), when=when)
 
 
@@ -189,7 +179,7 @@ def adam_forgets_at_beta2(subject: Subject) -> None:
     m = (999 x 0.2 x 0.8^(t-1) + 1 - 0.8^t) / (1 - 0.8^t) and v likewise from 1000^2 with 0.9. Tolerance: that of
     adam_first_step with the roundings of 20 steps. With amsgrad it does not apply.
     """
-    options = neutral(subject, **_quick(subject), **small_eps(subject))
+    options = neutral(subject, **quick_betas(subject), **small_eps(subject))
     walk = Walk(subject, start=origin(subject), gradient=impulse(subject, (1000.0,), after=1.0), options=options)
     reached = 0.0
     for t in range(1, 21):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,6 +25,7 @@ INTERVALS = (
     "precond_update_freq",
     "update_freq",
     "precondition_every",
+    "interval",
 )
 """What implementations call the number of steps between two refreshes of the preconditioner."""
 
@@ -189,3 +192,82 @@ def kronecker_refresh_interval(subject: Subject) -> None:
     long.take(28)
     differ = any(not torch.equal(mine, theirs) for mine, theirs in zip(short.values(), long.values(), strict=True))
     require(differ, f"32 steps with {name}=5 and with {name}=7 end at the same bits: the interval has no effect")
+
+
+_BLOCKS = ((5,), (3, 3), (3, 3, 3), (2, 2, 2, 2))
+
+
+def _blocks(subject: Subject) -> list[str]:
+    return [str(len(shape)) for shape in _BLOCKS if subject.accepts(len(shape))] if _FAMILY(subject) else []
+
+
+def _along(
+    subject: Subject, shape: tuple[int, ...], make: Callable[[Tensor], Tensor], *, constant: bool = False
+) -> list[Tensor]:
+    """The first 3 moves from zero of one tensor along what is made of seeded normal gradients, in float64 (float32
+    under `no_fp64`)."""
+    one = subject if subject.claimed("no_fp64") else subject.in_dtype(torch.float64)
+
+    def script(t: int, index: int, parameter: Tensor) -> Tensor:
+        gradient = make(normal(subject.seed, "gradient", 0 if constant else t, index, shape=shape))
+        return gradient.to(dtype=parameter.dtype, device=parameter.device)
+
+    options = neutral(one, **_at_once(one))
+    walk = Walk(one, start=origin(one, [shape]), gradient=script, options=options)
+    walk.take(int(one.claimed("first_step_init")))
+    places = [float64(walk.take(int(t > 0)).values())[0].cpu() for t in range(4)]
+    return [new - old for old, new in itertools.pairwise(places)]
+
+
+def _require_moves(found: list[Tensor], expected: list[Tensor], shape: tuple[int, ...], kind: str) -> None:
+    for step, (mine, theirs) in enumerate(zip(found, expected, strict=True), start=1):
+        gap = float((mine - theirs).norm() / theirs.norm().clamp(min=1e-30))
+        size = "x".join(map(str, shape))
+        require(
+            gap < 0.05,
+            f"step {step} of a tensor of {size} whose gradients are {kind} is off by {gap:.1%} of its norm; "
+            "expected below 5 %",
+        )
+
+
+@check(over=_blocks)
+def kronecker_exponents(subject: Subject, dimensions: str) -> None:
+    """The exponents of all sides add up so that the scale of the gradients cancels, for every number of dimensions.
+
+    Prevents: the root of a matrix for vectors and convolutions, too (-1/4 for each side in place of -1/2k for k sides),
+    or half of it: the steps of one layer then grow with the loss and those of another shrink. Criterion: the first 3
+    steps of a tensor with 1, 2, 3 and 4 dimensions, along a constant gradient of the scale 2^10 and of 2^20, differ by
+    less than 5 % of their norm; the preconditioner is refreshed at every step where there is an interval. An eps of
+    1e-2 beside eigenvalues of 2^20 times at least 1e-3 counts for less than 1e-4; a wrong exponent leaves a factor of
+    32 and more.
+    """
+    shape = _BLOCKS[int(dimensions) - 1]
+    small = _along(subject, shape, lambda gradient: 2.0**10 * gradient, constant=True)
+    large = _along(subject, shape, lambda gradient: 2.0**20 * gradient, constant=True)
+    _require_moves(large, small, shape, "2^10 times as large")
+
+
+def _sided(subject: Subject) -> list[str]:
+    return [part for part in _blocks(subject) if int(part) > 2]
+
+
+@check(over=_sided, exempt=("flatten",))
+def kronecker_every_side(subject: Subject, dimensions: str) -> None:
+    """A tensor of three or four dimensions has a preconditioner for each of its sides.
+
+    Prevents: gradients that are unfolded along the wrong side, which for a matrix is the transpose of the right one and
+    does not show. Criterion: as kronecker_equivariance, on 3x3x3 and 2x2x2x2, 3 steps, rotated on all sides. Where
+    convolutions are claimed to be handled as matrices (`flatten`) it does not apply.
+    """
+    shape = _BLOCKS[int(dimensions) - 1]
+    turns = [
+        torch.linalg.qr(normal(subject.seed, "side", side, shape=(size, size)))[0] for side, size in enumerate(shape)
+    ]
+
+    def turned(tensor: Tensor, *, back: bool = False) -> Tensor:
+        for turn in turns:  # each product takes the first side off and puts the new one last
+            tensor = torch.tensordot(tensor, turn if back else turn.T, dims=([0], [0]))
+        return tensor
+
+    rotated = [turned(move, back=True) for move in _along(subject, shape, turned)]
+    _require_moves(rotated, _along(subject, shape, lambda gradient: gradient), shape, "rotated on all sides")

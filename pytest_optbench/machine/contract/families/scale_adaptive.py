@@ -41,8 +41,8 @@ def scale_reparametrization(subject: Subject) -> None:
         for index, (mine, theirs, first) in enumerate(zip(ends(scale), plain, start, strict=True)):
             path = float((theirs - first).abs().max())
             atol = 0.01 * path + 8 * torch.finfo(subject.dtype).eps * float(theirs.abs().max())
-            when = f"after 5 steps in units of {scale:g} (of parameter {index}, whose path is {path:.3g} long)"
-            require_close([mine], [theirs], rtol=0.0, atol=atol, when=when)
+            when = f"after 5 steps in units of {scale:g}, where the path is {path:.3g} long"
+            require_close([mine], [theirs], rtol=0.0, atol=atol, when=when, indices=[index])
 
 
 @check(applies=_FAMILY)

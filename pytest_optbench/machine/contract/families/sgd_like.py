@@ -120,8 +120,8 @@ def sgd_superposition(subject: Subject) -> None:
         )
     for index, (one, other, both) in enumerate(zip(*ends, strict=True)):
         atol = rounding(subject, 48) * float(other.abs().max())
-        when = f"after 6 steps along the sum of two sequences of gradients (of parameter {index})"
-        require_close([both], [one + other], rtol=0.0, atol=atol, when=when)
+        when = "after 6 steps along the sum of two sequences of gradients"
+        require_close([both], [one + other], rtol=0.0, atol=atol, when=when, indices=[index])
 
 
 def _mixture(subject: Subject, first: float, second: float) -> Gradient:

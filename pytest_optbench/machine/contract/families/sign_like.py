@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_optbench.machine.contract.broken import require, require_close, require_equal
+from pytest_optbench.machine.contract.broken import number_of, require, require_close, require_equal
 from pytest_optbench.machine.contract.check import Applies, check
 from pytest_optbench.machine.contract.families.closed_form import (
     constant,
@@ -64,7 +64,9 @@ def sign_constant_gradient(subject: Subject) -> None:
         walk.take(steps - walk.t)
         expected = paths(subject, steps, _MAGNITUDES)
         rtol = rounding(subject, 2 + steps)
-        require_close(float64(walk.values()), expected, rtol=rtol, when=f"after {steps} steps of a constant gradient")
+        require_close(
+            float64(walk.values()), expected, rtol=rtol, when=f"after {number_of(steps, 'step')} of a constant gradient"
+        )
 
 
 @check(applies=_signs())
