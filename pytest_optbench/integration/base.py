@@ -113,7 +113,7 @@ class BaseRun:
 
     @contextmanager
     def _worktree(self, sha: str) -> Iterator[Path]:
-        """The commit's files in a folder of their own, which is gone afterwards; what a killed session has left, too."""
+        """The commit's files in a folder of their own, which is gone afterwards; so is what a killed session left."""
         for line in self._git("worktree", "list", "--porcelain", wrong="").splitlines():
             left = Path(line.removeprefix("worktree "))
             if line.startswith("worktree ") and left.parent.name.startswith(_FOLDER) and abandoned(left):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from pytest_optbench.integration.comparing import accepting
 from pytest_optbench.integration.execution import DODGES, CaseFailed
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.integration.suite import Entry
-from pytest_optbench.machine.contract.recording import recorded_row
+from pytest_optbench.machine.contract.recording import parity_covers, recorded_row, recorded_subjects
 from pytest_optbench.machine.contract.subject import Subject
+from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.baseline import BaselineRow, to_csv
 from pytest_optbench.words.errors import inert
@@ -27,6 +30,20 @@ def fingerprints_to_make(session: Session, entry: Entry) -> list[Subject]:
         for subject in entry.subjects
         if (entry.recipe.name, subject.configuration) in stored or session.store is not None
     ]
+
+
+def save_fingerprints(case: Case, item: pytest.Item) -> None:
+    """Where the case of a marked test is saved, keep the fingerprints of its recipe on the item, to be saved with it.
+
+    They certify it on another machine. An optimizer that does not get through the script has none.
+    """
+    session = item.config.stash[SESSION]
+    gate = session.suite.policies[case.recipe.name].gate
+    if session.store is None or len(case.seeds) < gate.least_seeds:
+        return
+    with suppress(Exception, *DODGES, TimeLimitExceeded), time_limit(session.settings.timeout):
+        subjects = [one for one in recorded_subjects(case.recipe, case.capabilities) if not parity_covers(one)]
+        item.stash[FINGERPRINTS] = [(to_csv([recorded_row(one)]), "") for one in subjects]
 
 
 def compare_fingerprint(subject: Subject, item: pytest.Item) -> None:

@@ -14,6 +14,7 @@ from pytest_optbench.integration.execution import (
     STEPPED,
     execute,
 )
+from pytest_optbench.integration.fingerprints import save_fingerprints
 from pytest_optbench.integration.inspection import perform_all
 from pytest_optbench.integration.session import SESSION, Session
 from pytest_optbench.machine.determinism import isolated
@@ -204,6 +205,7 @@ class Benchmark:
         rows, verdict, ruling = execute(case, self._item)
         if case is self.case:
             self._ruling = ruling
+            save_fingerprints(case, self._item)
         return CaseResult(tuple(rows), verdict)
 
 

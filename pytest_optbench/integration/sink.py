@@ -250,7 +250,8 @@ class Sink:
         terminalreporter.section("optbench")
         for line in contract_lines(self._findings_in_order(), width=terminalreporter._tw.fullwidth):
             terminalreporter.write_line(line.text, **line.markup)
-        label = self.session.baseline.label if self.session.baseline else ""
+        compares = self.session.store is None or self.session.settings.save_new
+        label = self.session.baseline.label if self.session.baseline and compares else ""
         for line in fingerprint_lines(
             list(self.fingerprints.values()), label=label, width=terminalreporter._tw.fullwidth
         ):

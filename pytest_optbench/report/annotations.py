@@ -30,8 +30,8 @@ class Failure:
 def error_commands(failures: Iterable[Failure], *, root: Path) -> list[str]:
     """An `::error` command for each of the ten worst failures, the worst first.
 
-    Crashes come first, then broken properties and fingerprints, then divergence and misses; equals keep their order. `root` is the
-    checkout: a file outside of it is not GitHub's to show, and its annotation goes without a place.
+    Crashes come first, then broken properties and fingerprints, then divergence and misses; equals keep their order.
+    `root` is the checkout: a file outside of it is not GitHub's to show, and its annotation goes without a place.
     """
     return [_command(failure, root) for failure in sorted(failures, key=_severity)[:WORST]]
 

@@ -140,8 +140,8 @@ def _cells(
 
 
 def _change(run: Run) -> str:
-    """The change word; with the ratio of steps where that is significant."""
-    significant = run.change in ("slower", "faster") and run.ratio is not None
+    """The change word; with the ratio of steps where that is significant, and neither side misses."""
+    significant = run.change in ("slower", "faster") and run.ratio and math.isfinite(run.ratio)
     return f"{run.change} {run.ratio:.3g}x" if significant else run.change
 
 

@@ -215,6 +215,18 @@ MISS = ["m"] * 32
 
 
 @pytest.mark.parametrize(
+    ("before", "after", "end"),
+    [
+        ([100] * 32, MISS, "; most seeds that reached the target miss it now"),
+        (MISS, [100] * 32, "; most seeds that reach the target missed it before"),
+        ([100] * 32, [120] * 20 + ["m"] * 12, "; 1.2x the steps [1.2, misses]"),
+    ],
+)
+def test_an_effect_without_a_number_is_told_in_words(before, after, end):
+    assert compare(row(before), row(after), Gate()).reason.endswith(end)
+
+
+@pytest.mark.parametrize(
     ("base", "steps", "diverged"),
     [
         (MISS, ["d"] * 18 + ["m"] * 14, True),
@@ -289,11 +301,11 @@ CHANGED, FASTER, SLOWER = ([one] * 32 for one in (101, 50, 200))
     [
         (row(), row(SLOWER), "slower", False, "slower on 32"),
         (row(), row(SLOWER), "gone", True, None),
-        (row(), row(SLOWER), "changed", False, "slower: "),
+        (row(), row(SLOWER), "changed", False, "slower on"),
         (row(), row(CHANGED), "slower", True, None),
         (row(), row(CHANGED), "changed", True, "changed: seed 0: steps to target 100 before, 101 now"),
         (row(), row(FASTER), "slower", True, None),
-        (row(), row(FASTER), "changed", True, "faster: "),
+        (row(), row(FASTER), "changed", True, "faster on"),
         (row(), row(), "changed", True, None),
         (None, row(), "missed", True, None),
         (None, row(MISS), "missed", False, "missed: 0 of 32 seeds reach the target"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_optbench.words.errors import OptbenchError, nearest, require_known
+from pytest_optbench.words.errors import OptbenchError, encodable, nearest, require_known
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,16 @@ def test_a_known_name_is_no_error():
 def test_an_unknown_name_is_told_with_its_place_and_the_nearest():
     with pytest.raises(OptbenchError, match=r"^here: unknown key 'lrr'; did you mean 'lr'\?$"):
         require_known("lrr", ["lr", "eps"], where="here", what="key")
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("plain é", "plain é"),
+        ("lone \udc80", "lone \\udc80"),
+        ([("\ud800", 1.5)], [("\\ud800", 1.5)]),
+        ({"\udfff": {"a": None}}, {"\\udfff": {"a": None}}),
+    ],
+)
+def test_what_has_no_bytes_is_spelled_out(value, told):
+    assert encodable(value) == told
