@@ -114,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with RESULTS.open(newline="", encoding="utf-8") as file:
         known = [row for row in csv.DictReader(file) if row["equality"] == "different" and row["kind"] in KINDS]
     rows = {row["mutant"]: row for row in read()} if options.resume or options.only else {}
+    rows = {name: row for name, row in rows.items() if name in {one["mutant"] for one in known}}
     todo = [row for row in known if options.only in row["mutant"] and not (options.resume and row["mutant"] in rows)]
     baselines = {name: baseline_of(name) for name in dict.fromkeys(row["optimizer"] for row in todo)}
     by_name = {row["mutant"]: row for row in known}
@@ -134,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     readme = HERE / "README.md"
     text = readme.read_text(encoding="utf-8")
     head, tail = text.partition(BEGIN)[0], text.partition(END)[2]
-    made = table([rows[name] for name in by_name if name in rows])
+    made = table([rows[name] for name in sorted(rows)])
     readme.write_text(f"{head}{BEGIN}\n\n{made}\n\n{END}{tail}", encoding="utf-8")
     return 0
 
