@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from pytest_optbench.machine.contract import counterpart
 from pytest_optbench.machine.contract.broken import ContractBroken
 from pytest_optbench.machine.contract.plan import CheckCase, plan
 from pytest_optbench.machine.contract.reference import Reference
@@ -331,3 +332,55 @@ def test_a_limit_of_only_one_of_them_is_named(optimizer, reference, scenario, se
     made = Recipe(name="Made", optimizer=optimizer, where="here", reference=Reference(reference))
     (case,) = [one for one in plan(made, declared(made)) if one.name == f"default::parity::{scenario}"]
     assert failures([case]).get(f"parity::{scenario}", "it held") == sentence
+
+
+class Inverts(torch.optim.Optimizer):
+    """Steps through the inverse of a matrix that is nearly singular, written in one way."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, {"lr": lr})
+
+    def inverse(self, matrix):
+        return torch.linalg.inv(matrix)
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is not None:
+                    g = p.grad.reshape(p.shape[0] if p.ndim else 1, -1)
+                    matrix = g @ g.T + 1e-9 * g.norm().square() * torch.eye(len(g), dtype=g.dtype)
+                    p.sub_((self.inverse(matrix) @ g).reshape(p.shape), alpha=group["lr"] * 1e-6)
+        return loss
+
+
+class InvertsOtherwise(Inverts):
+    def inverse(self, matrix):
+        values, vectors = torch.linalg.eigh(matrix)
+        return vectors / values @ vectors.T
+
+
+class InvertsAlmost(InvertsOtherwise):
+    def inverse(self, matrix):
+        return super().inverse(matrix) * (1 + 1e-3)
+
+
+def test_where_the_reference_itself_sways_a_rewrite_may_and_a_slip_may_not():
+    quadratic = {"quadratic", "groups"}
+
+    def said(optimizer):
+        cases = [case for case in cases_of(optimizer, Inverts) if case.part in quadratic]
+        return set(failures(cases))
+
+    assert said(InvertsOtherwise) == set()
+    assert said(InvertsAlmost) == {"parity::quadratic", "parity::groups"}
+
+
+def test_that_it_sways_is_what_makes_the_difference(monkeypatch):
+    monkeypatch.setattr(counterpart, "_MOST", 1.0)
+    cases = [case for case in cases_of(InvertsOtherwise, Inverts) if case.part in {"quadratic", "groups"}]
+    assert failures(cases)
