@@ -81,11 +81,12 @@ def test_what_is_equal_raises_no_alarm(row: dict[str, str]) -> None:
 
 
 AIMS_AND_MEASURED = {
-    ("written", "contract, nothing declared"): (0.70, 0.54),
-    ("written", "with the family"): (0.92, 0.90),
-    ("mechanical", "with the family"): (0.80, 0.88),
-    ("written", "contract, fingerprint or parity"): (1.0, 0.99),
-    ("mechanical", "contract, fingerprint or parity"): (1.0, 0.97),
+    ("written", "contract, nothing declared"): (0.70, 0.72),
+    ("mechanical", "contract, nothing declared"): (0.70, 0.74),
+    ("written", "with the family"): (0.92, 0.98),
+    ("mechanical", "with the family"): (0.80, 0.91),
+    ("written", "contract, fingerprint or parity"): (1.0, 1.0),
+    ("mechanical", "contract, fingerprint or parity"): (1.0, 1.0),
 }
 """Shares of mutants that are caught: what is aimed at, and what has been measured, below which no change may fall."""
 
@@ -97,8 +98,8 @@ def test_no_figure_falls_below_what_was_measured(kind: str, layers: str) -> None
 
 
 def test_there_are_enough_mutants_and_the_equal_ones_raise_no_alarm() -> None:
-    assert len(real(ROWS, "written")) >= 110
-    assert len(real(ROWS, "mechanical")) >= 130
+    assert len(real(ROWS, "written")) >= 170
+    assert len(real(ROWS, "mechanical")) >= 160
     assert [row["mutant"] for row in ROWS if row["equality"] != "different" and row["first"]] == []
 
 
