@@ -102,8 +102,8 @@ def accepting(session: Session, nodeid: str) -> str:
 
 
 def same_fingerprints(session: Session, case: Case) -> bool | None:
-    """Does every configuration of the recipe step as the baseline has it, or as its reference does? None where the
-    baseline lacks one that has no reference either.
+    """Does the recipe step as the baseline has it, or as its reference does, in the configuration that tasks run? None
+    where the baseline lacks it and there is no reference either.
 
     Made once per recipe and process; runs the user's code, whose exceptions mean that it does not.
     """
@@ -116,12 +116,8 @@ def same_fingerprints(session: Session, case: Case) -> bool | None:
 def _same_fingerprints(session: Session, case: Case) -> bool | None:
     assert session.baseline is not None
     with suppress(Exception, TimeLimitExceeded), time_limit(session.settings.timeout):
-        subjects = recorded_subjects(case.recipe, case.capabilities)
-        stored = [one for one in subjects if (case.recipe.name, one.configuration) in session.baseline.fingerprints]
-        others = [one for one in subjects if one not in stored]
-        if not all(map(parity_covers, others)):
-            return None
-        if changes(list(map(recorded_row, stored)), session.baseline.rows, where=session.baseline.label):
-            return False
-        return all(map(parity_holds, others))
+        subject = recorded_subjects(case.recipe, case.capabilities)[0]
+        if (case.recipe.name, subject.configuration) in session.baseline.fingerprints:
+            return not changes([recorded_row(subject)], session.baseline.rows, where=session.baseline.label)
+        return parity_holds(subject) if parity_covers(subject) else None
     return False

@@ -42,7 +42,11 @@ def save_fingerprints(case: Case, item: pytest.Item) -> None:
     if session.store is None or len(case.seeds) < gate.least_seeds:
         return
     with suppress(Exception, *DODGES, TimeLimitExceeded), time_limit(session.settings.timeout):
-        subjects = [one for one in recorded_subjects(case.recipe, case.capabilities) if not parity_covers(one)]
+        subjects = [
+            one
+            for one in recorded_subjects(case.recipe, case.capabilities)
+            if not one.derived and not parity_covers(one)  # a test runs the default alone
+        ]
         item.stash[FINGERPRINTS] = [(to_csv([recorded_row(one)]), "") for one in subjects]
 
 

@@ -70,9 +70,9 @@ def compare(
     mirror. Where initial evaluations differ, seeds do not pair, and an exact rank test takes over. A known miss has two
     ways to fail, slower or newly diverged, which share the level.
 
-    `same_fingerprint` tells whether every configuration of the recipe has the fingerprint of the baseline, or takes the
-    steps of its reference; that certifies `unchanged` where the machine differs and bits cannot. Raises OptbenchError
-    for too few seeds, or for a baseline whose curve is none; ValueError when both sides are None.
+    `same_fingerprint` tells whether the recipe's default configuration, which tasks run, has the fingerprint of the
+    baseline, or takes the steps of its reference; that certifies `unchanged` where the machine differs and bits cannot.
+    Raises OptbenchError for too few seeds, or for a baseline whose curve is none; ValueError when both sides are None.
     """
     row = after or before
     if row is None:

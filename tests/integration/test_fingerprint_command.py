@@ -19,6 +19,7 @@ expected_failures = { a_task_of_their_own = "not asked for here" }
 
 [optimizers.Adam]
 class = "torch.optim:Adam"
+configurations = {}
 """
 
 
@@ -30,10 +31,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_one_optimizer_is_printed_as_rows_of_a_baseline(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["fingerprint", "torch.optim:SGD(lr=0.1)"]) == 0
-    (row,) = from_csv(capsys.readouterr().out, where="here")
+    rows = from_csv(capsys.readouterr().out, where="here")
+    row = next(one for one in rows if one.configuration == "default")
     assert (row.kind, row.recipe, row.configuration, row.dtype) == ("fingerprint", "SGD", "default", "float64")
     assert (row.optimizer, row.hyperparameters) == ("torch.optim.sgd:SGD", '{"lr": 0.1}')
     assert row.fingerprint.startswith("[1,[1e-07,1e-07,")
+    assert "nesterov=True" in {one.configuration for one in rows}
 
 
 def test_every_configuration_of_the_table_is_recorded_and_compared(

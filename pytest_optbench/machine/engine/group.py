@@ -125,6 +125,8 @@ class Group:
                     break
                 for crew in self.crews:
                     crew.train_mode()
+                if not any(lane.active for lane in self.lanes):  # train() may have ended them
+                    break
                 self._reseat()
             if step < self.budget:
                 self._step(step)

@@ -50,10 +50,12 @@ class Stack(Crew):
     def train_mode(self) -> None:
         for instance in self._instances():
             instance.train_mode()
+        self._require_no_crash("train()")
 
     def eval_mode(self) -> None:
         for instance in self._instances():
             instance.eval_mode()
+        self._require_no_crash("eval()")
 
     @property
     def wanted(self) -> tuple[int, ...]:

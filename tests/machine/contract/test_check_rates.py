@@ -162,6 +162,11 @@ def test_there_is_a_verdict_for_each_bad_value():
     assert [name for name, text in verdicts(Asserts, "error_names_argument").items() if text] == ["lr"]
 
 
+def test_what_may_move_at_a_learning_rate_of_zero_must_not_break():
+    assert sentence(DecaysAlways, "lr_zero", claims={"moves_at_lr0": True}) == ""
+    assert "not finite" in sentence(Normalizes, "lr_zero", claims={"moves_at_lr0": True})
+
+
 @pytest.mark.parametrize("check", ["lr_read_each_step", "scheduler", "lr_zero"])
 def test_a_learning_rate_without_effect_is_not_asked(check):
     assert cases(Sound, check, claims={"lr_unused": True}) == []

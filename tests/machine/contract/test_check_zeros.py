@@ -31,6 +31,21 @@ def test_a_sound_optimizer() -> None:
     assert said == dict.fromkeys(("1e-30", "1e-12", "1e3", "1e6"), "")
 
 
+def averaged(p, g, state, group):
+    z = state.setdefault("z", p.clone())
+    z.sub_(group["lr"] * g)
+    p.mul_(1 - 1 / 3).add_(z, alpha=1 / 3)
+
+
+def test_an_average_of_equal_numbers_may_round() -> None:
+    assert verdicts(optimizer_of(averaged), "zero_gradients") == {"float32": "", "float64": ""}
+    values = torch.nn.Parameter(torch.linspace(0.1, 2, 100))
+    optimizer = optimizer_of(averaged)([values])
+    values.grad = torch.zeros_like(values)
+    optimizer.step()
+    assert not torch.equal(values.detach(), torch.linspace(0.1, 2, 100))  # as it does
+
+
 @pytest.mark.parametrize(
     ("move", "words"),
     [

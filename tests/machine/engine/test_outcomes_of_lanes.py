@@ -66,6 +66,26 @@ def test_a_crashed_run_keeps_what_it_measured(optimizer, evaluations):
     assert (found.initial is None) == (evaluations == 0)
 
 
+class AllCrashInTrain(torch.optim.SGD):
+    turns = 0
+
+    def train(self):
+        self.turns += 1
+        if self.turns == 4:
+            raise ArithmeticError("in train()")
+
+    def eval(self):
+        pass
+
+
+@pytest.mark.parametrize("engine", ["stacked", "lockstep", "sequential"])
+def test_all_of_them_crash_in_train(engine):
+    case = CaseRun(make_case(Rich(), AllCrashInTrain, engine=engine))
+    case.run()
+    assert {row.outcome for row in case.rows()} == {"crashed"}
+    assert isinstance(case.crash, ArithmeticError)
+
+
 def test_a_scheduler_that_raises_is_a_crash():
     class Broken:
         def __init__(self, optimizer, budget):

@@ -69,14 +69,15 @@ def _unclaimed(subject: Subject) -> bool:
     return "weight_decay" not in {**subject.recipe.claims, **subject.claims}
 
 
-@check(applies=all_of(offers("weight_decay"), _unclaimed), exempt=("uses_param_values",))
+@check(once=True, applies=all_of(offers("weight_decay"), _unclaimed), exempt=("uses_param_values", "stochastic"))
 def weight_decay_form(subject: Subject) -> None:
     """Weight decay of which nothing is claimed has one of the known forms, the same on every shape.
 
     Prevents: a decay that leaves out vectors or scalars in silence, that grows with the number of steps or with the
     shape, that is applied to some groups only. Criterion: under one of `decoupled`, `decoupled_after`,
-    `decoupled_lr_free`, `l2` and `none` the check `weight_decay` holds. Tolerance: that check's. Exemptions: a claim
-    `weight_decay`, which may be `other`, and `uses_param_values`, under which steps and decay cannot be told apart.
+    `decoupled_lr_free`, `l2` and `none` the check `weight_decay` holds in float32, as it is the form that counts, not
+    its last digits. Tolerance: that check's. Exemptions: a claim `weight_decay`, which may be `other`;
+    `uses_param_values`, under which steps and decay cannot be told apart; `stochastic`.
     """
     said: dict[str, str] = {}
     for mode in ("decoupled", "l2", "none", "decoupled_after", "decoupled_lr_free"):
