@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_optbench.words.baseline import BaselineRow
 from pytest_optbench.words.errors import OptbenchError
 
-VERSION = 1
+VERSION = 2
 """Version of the script that is played; fingerprints of different versions are never compared."""
 STEPS = 25
 LEAST_TOLERANCE = 1e-7
 TASK = "fingerprint"
 """What stands in the column `task` of a baseline."""
+
+LIMITS = (-1.0, 0.0, 1.0, 1.05, 2.0)
+"""Values that every number among the hyperparameters is given in turn, to see which are refused."""
 
 TALL, WIDE, VECTOR, CONVOLUTION, LATE = range(5)
 """The tensors; those of the first group are TALL, WIDE and LATE."""
@@ -51,11 +54,13 @@ class Fingerprint:
     """Per tensor, relative to the norm of the step: 1e-7, or more where rounding shows more."""
     floors: tuple[float, ...]
     """Per tensor, absolute: the rounding of the parameters themselves."""
+    refused: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """By hyperparameter, or entry of one as in betas.0: the values of `LIMITS` that the constructor refuses."""
 
     def to_json(self) -> str:
-        """A JSON list: version, tolerances, floors, shapes, then one list per step."""
+        """A JSON list: version, tolerances, floors, shapes, what is refused, then one list per step."""
         return json.dumps(
-            [VERSION, list(self.tolerances), list(self.floors), list(self.tensors), *self.steps],
+            [VERSION, list(self.tolerances), list(self.floors), list(self.tensors), dict(self.refused), *self.steps],
             separators=(",", ":"),
             allow_nan=False,
         )
@@ -64,23 +69,25 @@ class Fingerprint:
 def from_json(text: str, *, where: str) -> Fingerprint:
     """The fingerprint behind a JSON list. Raises OptbenchError, with `where`, for anything else."""
     try:
-        version, tolerances, floors, tensors, *steps = json.loads(text)
+        version, *rest = json.loads(text)
         if version != VERSION:
             raise OptbenchError(
                 f"{where}: a fingerprint of version {version!r}; this is version {VERSION}: record it anew"
             )
+        tolerances, floors, tensors, refused, *steps = rest
         found = Fingerprint(
             tuple(map(str, tensors)),
             tuple(tuple(tuple(map(_finite, measured)) for measured in step) for step in steps),
             tuple(float(_finite(one) or 0.0) for one in tolerances),
             tuple(float(_finite(one) or 0.0) for one in floors),
+            {str(name): tuple(float(_finite(one) or 0.0) for one in values) for name, values in refused.items()},
         )
         sizes = {len(step) for step in found.steps} | {len(found.tensors), len(found.tolerances), len(found.floors)}
         if len(sizes) > 1 or any(len(measured) != 3 for step in found.steps for measured in step):
             raise ValueError(sizes)
         if not (all(one > 0 for one in found.tolerances) and all(one >= 0 for one in found.floors)):
             raise ValueError(found.tolerances)
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         shown = text if len(text) <= 40 else f"{text[:40]}..."
         raise OptbenchError(f"{where}: {shown!r} is no fingerprint") from error
     return found
@@ -103,7 +110,7 @@ def difference(found: Fingerprint, stored: Fingerprint) -> str:
     """Where a fingerprint first leaves the stored one, in a sentence; empty where it does not.
 
     Two numbers agree when they differ by no more than the tensor's stored tolerance times the norm of the step, the
-    larger one of both, plus the floors.
+    larger one of both, plus the floors. Of hyperparameters that both have the same values must be refused.
     """
     if found.tensors != stored.tensors:
         return f"is of tensors {', '.join(found.tensors)}; stored is one of {', '.join(stored.tensors)}"
@@ -120,6 +127,14 @@ def difference(found: Fingerprint, stored: Fingerprint) -> str:
                         f"{event(t, k)}, the {name} of {tensor}'s step is {_shown(x)}, stored {_shown(y)}"
                         f"{_ratio(x, y, b[0])}; {stored.tolerances[k]:g} of the step is allowed"
                     )
+    return _refusals(found, stored)
+
+
+def _refusals(found: Fingerprint, stored: Fingerprint) -> str:
+    for name in sorted(found.refused.keys() & stored.refused.keys()):
+        for value in sorted({*found.refused[name]} ^ {*stored.refused[name]}):
+            mine, theirs = ("refuses", "takes") if value in found.refused[name] else ("takes", "refuses")
+            return f"{mine} {name}={value:g}, which the stored one {theirs}"
     return ""
 
 

@@ -102,7 +102,7 @@ def test_a_configuration_that_is_not_declared_any_more_is_gone(saved: Project) -
 
 def test_a_damaged_one_is_a_usage_error(saved: Project) -> None:
     path = saved.folder / "base.csv"
-    path.write_text(path.read_text().replace("[1,[1e-07", "[1,[-1e-07", 1))
+    path.write_text(path.read_text().replace("[2,[1e-07", "[2,[-1e-07", 1))
     assert "fingerprint of Descent default" in (error := saved.bench(LAYER).error)
     assert error.endswith("is no fingerprint")
 

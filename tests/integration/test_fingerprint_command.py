@@ -35,7 +35,7 @@ def test_one_optimizer_is_printed_as_rows_of_a_baseline(folder: Path, capsys: py
     row = next(one for one in rows if one.configuration == "default")
     assert (row.kind, row.recipe, row.configuration, row.dtype) == ("fingerprint", "SGD", "default", "float64")
     assert (row.optimizer, row.hyperparameters) == ("torch.optim.sgd:SGD", '{"lr": 0.1}')
-    assert row.fingerprint.startswith("[1,[1e-07,1e-07,")
+    assert row.fingerprint.startswith("[2,[1e-07,1e-07,")
     assert "nesterov=True" in {one.configuration for one in rows}
 
 

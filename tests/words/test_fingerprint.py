@@ -25,6 +25,7 @@ STORED = Fingerprint(
     steps=tuple(((1.0, 0.25 * t, -0.5), (1e-3, 0.0, None)) for t in range(1, STEPS + 1)),
     tolerances=(1e-7, 1e-7),
     floors=(1e-15, 1e-15),
+    refused={"lr": (-1.0,), "betas.0": (-1.0, 1.0, 1.05, 2.0)},
 )
 
 
@@ -112,6 +113,18 @@ def test_events_have_names(t, k, words):
     assert event(t, k) == words
 
 
+@pytest.mark.parametrize(
+    ("refused", "sentence"),
+    [
+        ({"lr": (-1.0, 0.0), "betas.0": (-1.0, 1.0, 1.05, 2.0)}, "refuses lr=0, which the stored one takes"),
+        ({"lr": (-1.0,), "betas.0": (-1.0, 2.0)}, "takes betas.0=1, which the stored one refuses"),
+        ({"lr": (-1.0,), "new": (-1.0,)}, ""),
+    ],
+)
+def test_what_is_refused_belongs_to_it(refused, sentence):
+    assert difference(replace(STORED, refused=refused), STORED) == sentence
+
+
 def test_other_tensors_or_another_number_of_steps_are_told():
     assert difference(replace(STORED, tensors=("7x3", "5")), STORED) == "is of tensors 7x3, 5; stored is one of 7x3, 6"
     assert difference(replace(STORED, steps=STORED.steps[:-1]), STORED) == "has 24 steps, the stored one 25"
@@ -122,14 +135,16 @@ def test_other_tensors_or_another_number_of_steps_are_told():
     [
         "",
         "{}",
-        "[1,[1e-7],[0]]",
-        '[1,[0],[0],["6"]]',
-        '[1,[1e-7],[0],["6"],[[1,2]]]',
-        '[1,[1e-7],[0],["6"],[[1,2,"3"]]]',
-        '[1,[1e-7],[0],["6"],[[1,2,true]]]',
-        '[1,[1e-7],[0],["6"],[[1,2,NaN]]]',
-        '[1,[NaN],[0],["6"],[[1,2,3]]]',
-        '[1,[1e-7],[0],["6","5"],[[1,2,3],[1,2,3]]]',
+        "[2,[1e-7],[0]]",
+        '[2,[0],[0],["6"],{}]',
+        '[2,[1e-7],[0],["6"],[]]',
+        '[2,[1e-7],[0],["6"],{"lr":["0"]}]',
+        '[2,[1e-7],[0],["6"],{},[[1,2]]]',
+        '[2,[1e-7],[0],["6"],{},[[1,2,"3"]]]',
+        '[2,[1e-7],[0],["6"],{},[[1,2,true]]]',
+        '[2,[1e-7],[0],["6"],{},[[1,2,NaN]]]',
+        '[2,[NaN],[0],["6"],{},[[1,2,3]]]',
+        '[2,[1e-7],[0],["6","5"],{},[[1,2,3],[1,2,3]]]',
         "[" * 100000,
     ],
     ids=lambda text: text[:30] or "empty",
@@ -140,8 +155,8 @@ def test_what_is_no_fingerprint_is_told(text):
 
 
 def test_one_of_another_version_is_told():
-    with pytest.raises(OptbenchError, match="here: a fingerprint of version 2; this is version 1: record it anew"):
-        from_json('[2,[1e-7],[0],["6"]]', where="here")
+    with pytest.raises(OptbenchError, match="here: a fingerprint of version 1; this is version 2: record it anew"):
+        from_json('[1,[1e-7],[0],["6"]]', where="here")
 
 
 def test_rows_of_a_baseline_are_sorted_by_configuration_and_compared():

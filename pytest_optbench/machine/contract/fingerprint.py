@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import random
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from pytest_optbench.words.fingerprint import (
     EVENTS,
     LEARNING_RATES,
     LEAST_TOLERANCE,
+    LIMITS,
     SECOND_GROUP,
     STEPS,
     Fingerprint,
@@ -61,7 +62,8 @@ def fingerprint(subject: Subject) -> Fingerprint:
     The tolerance is 1e-7 of a step unless rounding shows more: the script is played again with every gradient moved by
     1e-13, or by eps of the lowest precision in which the optimizer was seen to compute or to keep its state; four times
     the largest change of a tensor's steps, rounded up to 1, 2 or 5 times a power of ten, is then its tolerance, and
-    four times that eps is the least.
+    four times that eps is the least. What the constructor refuses belongs to it, too: a limit that has been moved shows
+    in no step.
     """
     subject = subject.in_dtype(torch.float32 if subject.claimed("no_fp64") else torch.float64)
     with isolated(), torch.enable_grad():
@@ -77,7 +79,31 @@ def fingerprint(subject: Subject) -> Fingerprint:
         steps=plain.steps,
         tolerances=tuple(max(least, _round_number(_MARGIN * one)) for one in _responses(plain, moved)),
         floors=tuple(float(f"{floor:.0e}") for floor in plain.floors),
+        refused=_refused(subject),
     )
+
+
+def _refused(subject: Subject) -> dict[str, tuple[float, ...]]:
+    """Which of the limits of most ranges the constructor refuses, for each number among the hyperparameters."""
+    found: dict[str, tuple[float, ...]] = {}
+    for name, value in subject.keywords.items():
+        for entry, placed in _numbers(name, value):
+            found[entry] = tuple(limit for limit in LIMITS if not subject.buildable(**{name: placed(limit)}))
+    return found
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, Callable[[float], Any]]]:
+    """The real numbers that a hyperparameter consists of, by name, each with what puts another in its place."""
+    if isinstance(value, float):
+        yield name, float
+    elif isinstance(value, (tuple, list)) and all(isinstance(one, float) for one in value):
+        for k in range(len(value)):
+            yield f"{name}.{k}", partial(_placed, value, k)
+
+
+def _placed(values: Sequence[float], position: int, value: float) -> Sequence[float]:
+    placed = [*values[:position], value, *values[position + 1 :]]
+    return placed if isinstance(values, list) else tuple(placed)
 
 
 @dataclass(frozen=True)

@@ -226,3 +226,16 @@ def test_options_with_which_it_diverges_are_not_played():
     assert all(number is not None for step in found.steps for one in step for number in one)
     assert found.tolerances == (1e-7,) * 5
     assert max(found.floors) < 1e-10
+
+
+def test_a_limit_of_the_constructor_that_moves_is_seen():
+    class Strict(Written):
+        def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
+            if eps <= 0 or not 0 <= betas[1] < 1:
+                raise ValueError("no")
+            super().__init__(params, lr, betas, eps, weight_decay)
+
+    found = fingerprint_of(Strict)
+    assert found.refused["eps"] == (-1.0, 0.0)
+    assert found.refused["betas.1"] == (-1.0, 1.0, 1.05, 2.0)
+    assert difference(found, fingerprint_of(Written)) == "refuses betas.1=-1, which the stored one takes"
