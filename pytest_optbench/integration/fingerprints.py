@@ -38,8 +38,8 @@ def save_fingerprints(case: Case, item: pytest.Item) -> None:
     They certify it on another machine. An optimizer that does not get through the script has none.
     """
     session = item.config.stash[SESSION]
-    gate = session.suite.policies[case.recipe.name].gate
-    if session.store is None or len(case.seeds) < gate.least_seeds:
+    deciding = len(case.seeds) >= session.suite.policies[case.recipe.name].gate.least_seeds
+    if session.store is None or not (deciding and session.settings.runs("fingerprint")):
         return
     with suppress(Exception, *DODGES, TimeLimitExceeded), time_limit(session.settings.timeout):
         subjects = [

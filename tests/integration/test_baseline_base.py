@@ -93,6 +93,7 @@ def test_the_same_code_is_unchanged(based: Project) -> None:
     assert leaves_nothing(based)
 
 
+@pytest.mark.full
 def test_what_a_killed_session_left_is_removed_by_the_next_one(based: Project) -> None:
     committed(based.write({"conftest.py": KILLER.format(once=str(based.folder / "once.csv"))}))
     assert based.bench("--optbench-base=HEAD", subprocess=True).code == -signal.SIGKILL

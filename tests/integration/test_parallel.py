@@ -92,6 +92,7 @@ def test_a_mistake_in_a_mark_is_a_usage_error_with_workers_too(project: Project)
     assert "passed" not in result.outcomes
 
 
+@pytest.mark.full
 def test_a_text_that_has_no_bytes_does_not_kill_a_worker(project: Project) -> None:
     project.write(
         {

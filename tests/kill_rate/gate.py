@@ -12,7 +12,7 @@ import argparse
 import csv
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -39,11 +39,11 @@ SLOWER = frozenset({"slower"})
 Row = Mapping[str, str]
 
 
-def baseline_of(name: str) -> dict[str, BaselineRow]:
-    """The rows of a clean class, by task."""
+def baseline_of(name: str, only: Collection[str] = ()) -> dict[str, BaselineRow]:
+    """The rows of a clean class, by task; on these tasks, if any are named."""
     specimen = SPECIMENS[name]
     with loaded(specimen.source, specimen.name) as optimizer:
-        tasks = RATES.get(name, {})
+        tasks = {task: lr for task, lr in RATES.get(name, {}).items() if not only or task in only}
         return {task: from_runs(run(case_on(task, optimizer, specimen, lr)))[0] for task, lr in tasks.items()}
 
 
