@@ -103,6 +103,12 @@ def _share(count: int, total: int) -> str:
     return f"{count} of {total} ({100 * count / total:.1f} %)" if total else "-"
 
 
+def _known(row: Row) -> dict[str, str]:
+    """What `results.csv` has of a mutant."""
+    contract = next((row[layer] for layer in ("nothing", "claims", "family") if row[layer]), "")
+    return {**{column: row[column] for column in ("mutant", "optimizer", "kind", "fingerprint")}, "contract": contract}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time (2)")
@@ -115,20 +121,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known = [row for row in csv.DictReader(file) if row["equality"] == "different" and row["kind"] in KINDS]
     rows = {row["mutant"]: row for row in read()} if options.resume or options.only else {}
     rows = {name: row for name, row in rows.items() if name in {one["mutant"] for one in known}}
+    by_name = {row["mutant"]: row for row in known}
+    rows = {name: {**row, **_known(by_name[name])} for name, row in rows.items()}
     todo = [row for row in known if options.only in row["mutant"] and not (options.resume and row["mutant"] in rows)]
     baselines = {name: baseline_of(name) for name in dict.fromkeys(row["optimizer"] for row in todo)}
-    by_name = {row["mutant"]: row for row in known}
     work = partial(comparisons, baselines=baselines)
     for name, found in farmed(work, [row["mutant"] for row in todo], jobs=options.jobs, seconds=SECONDS):
         row = by_name[name]
         tasks, slower = words(found)
-        contract = next((row[layer] for layer in ("nothing", "claims", "family") if row[layer]), "")
-        rows[name] = {
-            **{column: row[column] for column in ("mutant", "optimizer", "kind", "fingerprint")},
-            "contract": contract,
-            "tasks": tasks,
-            "slower": slower,
-        }
+        rows[name] = {**_known(row), "tasks": tasks, "slower": slower}
         write(rows)
         sys.stdout.write(f"{len(rows):4} {name:28} {tasks}\n")
         sys.stdout.flush()
