@@ -58,14 +58,14 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
     tried = []
     for other in changed(name, entry):
         options = {name: _replaced(value, int(position), other) if position else other}
-        try:
-            if _differs(subject, options):
-                return
-        except (Exception, SystemExit):  # refused, by the constructor or by a step
-            continue
-        if _lives_elsewhere(subject, name, options):
-            return
-        tried.append(f"{other:g}" if isinstance(other, float) else str(other))
+        taken = False
+        for one in _configured(subject, name):
+            with suppress(Exception, SystemExit):  # refused, by the constructor or by a step
+                if _differs(one, options):
+                    return
+                taken = True
+        if taken:
+            tried.append(f"{other:g}" if isinstance(other, float) else str(other))
     if tried:
         scales = " and ".join(f"{scale:g}" for scale in SCALES)
         raise ContractBroken(
@@ -74,14 +74,12 @@ def hyperparameters_are_live(subject: Subject, part: str) -> None:
         )
 
 
-def _lives_elsewhere(subject: Subject, name: str, options: Mapping[str, Any]) -> bool:
-    """Has the option an effect in a derived configuration, of those that leave it alone?"""
-    for configuration in subject.recipe.derived - {subject.configuration}:
+def _configured(subject: Subject, name: str) -> Iterator[Subject]:
+    """The subject, then the derived configurations that leave the option alone."""
+    yield subject
+    for configuration in sorted(subject.recipe.derived - {subject.configuration}):
         if name not in subject.recipe.configurations[configuration]:
-            with suppress(Exception, SystemExit):
-                if _differs(replace(subject, configuration=configuration), options):
-                    return True
-    return False
+            yield replace(subject, configuration=configuration)
 
 
 def changed(name: str, value: float) -> list[Any]:
