@@ -78,7 +78,7 @@ def folder(tmp_path_factory):
     yield folder
     os.chdir(before)
     sys.path.remove(str(folder))
-    sys.modules.pop("tiny_tasks")
+    sys.modules.pop("tiny_tasks", None)
 
 
 def tasks(*names):
@@ -121,9 +121,14 @@ def command(out, *options):
 
 
 def started(out, *options):
-    return subprocess.Popen(
-        command(out, *options), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
-    )
+    # What a shell starts in the background ignores interrupts, and hands that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command(out, *options), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(process, pattern):
