@@ -314,6 +314,13 @@ def test_ranger21_raises_without_gradients() -> None:
         optimizer_of("pytorch_optimizer.Ranger21", torch.nn.Parameter(torch.ones(3))).step()
 
 
+def test_schedule_free_adamw_of_heavyball_makes_nan_at_a_learning_rate_of_zero() -> None:
+    pytest.importorskip("heavyball")
+    weights = parameter(4, 3)
+    stepped(optimizer_of("heavyball.SFAdamW", weights, lr=0.0), 3)
+    assert weights.isnan().all()
+
+
 def test_radam_schedule_free_makes_nan_with_a_tensor_as_learning_rate() -> None:
     weights = parameter(3)
     stepped(optimizer_of("schedulefree.RAdamScheduleFree", weights, lr=torch.tensor(0.1)), 8)
