@@ -199,7 +199,9 @@ class _Rules:
         for name, slope in gradient.items():
             direction = torch.randn(slope.shape, generator=generator, dtype=_EXACT)
             ahead, behind = (
-                self.task.loss({**parameters, name: parameters[name] + length * direction}, constants, batch)
+                self.task.objective(
+                    name, {**parameters, name: parameters[name] + length * direction}, parameters, constants, batch
+                )
                 for length in (_LENGTH, -_LENGTH)
             )
             error: Tensor = (slope * direction).sum() - (ahead - behind) / (2 * _LENGTH)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 import torch
@@ -51,6 +53,9 @@ class Task:
     """False for a task that `vmap` cannot batch: it runs one seed after another."""
     gates: ClassVar[bool] = True
     """False for a task that is reported but never decides a verdict."""
+    sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
+    """The range in which a healthy run keeps a quantity, beside the ranges that all tasks have: `initial` (the evaluation
+    before the first step), `evaluation`, `gradient_norm`, `update_ratio`, and every key of `diagnostics`."""
     threshold: ClassVar[Threshold | None] = None
     """Target and budget of a third-party task; the built-in tasks' come from the shipped table."""
 
@@ -91,6 +96,15 @@ class Task:
         gradient, value = grad_and_value(self.loss)(parameters, constants, batch)
         return value, gradient
 
+    def objective(self, name: str, parameters: Tensors, at: Tensors, constants: Tensors, batch: Tensors) -> Tensor:
+        """The function whose derivative in `parameters[name]`, taken at `parameters = at`, is that entry of `gradient`.
+
+        The loss, unless `gradient` is overridden. In a game it is the loss of the player whose parameter it is; where
+        the direction is no gradient (the way that some local steps went), it is a surrogate that holds fixed what was
+        found at `at`. Admission and tests compare `gradient` with its finite differences; the engine never calls it.
+        """
+        return self.loss(parameters, constants, batch)
+
     def transform(
         self, gradient: Tensors, parameters: Tensors, constants: Tensors, batch: Tensors, memory: Tensors
     ) -> tuple[Tensors, Tensors]:
@@ -103,6 +117,14 @@ class Task:
 
     def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
         """Further figures of merit at the end of a run (accuracy, calibration error), each 0-dim."""
+        return {}
+
+    def diagnostics(self, parameters: Tensors, constants: Tensors) -> Tensors:
+        """Signs of health that the engine cannot see from outside (the share of dead units), each 0-dim."""
+        return {}
+
+    def examples(self, parameters: Tensors, constants: Tensors) -> Tensors:
+        """A few outputs at the end of a run for a person to look at (reconstructions, sequences), at most 256 numbers."""
         return {}
 
     def solution(self, constants: Tensors, step: int) -> Tensors | None:

@@ -12,6 +12,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks import BUILTIN, TAGS
+from pytest_optbench.machine.tasks.task import Task
 
 CATALOGUE = (
     "schaul_cliff",
@@ -39,8 +40,7 @@ CATALOGUE = (
     "xor_flip",
     "pinn_poisson",
 )
-UNSOLVABLE = {"digits_mlp32_relu", "digits_mlp_bn", "markov_transformer", "pinn_poisson"}
-SOLVABLE = [task for task in BUILTIN if task.name not in UNSOLVABLE]
+SOLVABLE = [task for task in BUILTIN if type(task).solution is not Task.solution]
 SCHEDULED = {"minimum", "factor"}
 """Data that follows from the step alone, and is not drawn."""
 EXACT = torch.float64
@@ -77,10 +77,6 @@ def random_directions(tensors, seed=0):
 def scale(task):
     """Of the task's values, where tolerances are absolute."""
     return getattr(task, "scale", 1.0)
-
-
-def inner(left, right):
-    return sum((left[name] * right[name]).sum() for name in left)
 
 
 def test_the_catalogue_is_complete_and_in_order():
@@ -189,13 +185,25 @@ def test_gradient_agrees_with_finite_differences(task, instance):
     one = instance(task, dtype=EXACT)
     _, gradient = task.gradient(one.parameters, one.constants, one.batch())
     for seed in range(5):
-        directions = random_directions(one.parameters, seed)
-        ahead, behind = (
-            task.loss(moved(one.parameters, directions, length), one.constants, one.batch()) for length in (1e-6, -1e-6)
-        )
-        torch.testing.assert_close(
-            inner(gradient, directions), (ahead - behind) / 2e-6, rtol=1e-5, atol=1e-8 * scale(task)
-        )
+        for name, direction in random_directions(one.parameters, seed).items():
+            ahead, behind = (
+                task.objective(
+                    name,
+                    {**one.parameters, name: one.parameters[name] + length * direction},
+                    one.parameters,
+                    one.constants,
+                    one.batch(),
+                )
+                for length in (1e-6, -1e-6)
+            )
+            # Beside a steep block the loss has no digits for a flat one.
+            rounding = 4 * torch.finfo(EXACT).eps * ahead.abs().item() / 1e-6
+            torch.testing.assert_close(
+                (gradient[name] * direction).sum(),
+                (ahead - behind) / 2e-6,
+                rtol=1e-5,
+                atol=1e-8 * scale(task) + rounding,
+            )
 
 
 @every_task
@@ -306,11 +314,6 @@ def test_nothing_around_the_solution_is_better(task, length, instance):
     best = task.evaluate(solution, one.constants, at)
     around = [moved(solution, random_directions(solution, seed), length) for seed in range(20)]
     assert all(task.evaluate(point, one.constants, at) > best - 1e-12 * scale(task) for point in around)
-
-
-@pytest.mark.parametrize("task", [task for task in BUILTIN if task not in SOLVABLE], ids=lambda task: task.name)
-def test_a_task_without_closed_form_gives_no_solution(task, instance):
-    assert task.solution(instance(task).constants, 0) is None
 
 
 @every_task
