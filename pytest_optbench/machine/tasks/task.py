@@ -54,8 +54,8 @@ class Task:
     gates: ClassVar[bool] = True
     """False for a task that is reported but never decides a verdict."""
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
-    """The range in which a healthy run keeps a quantity, beside the ranges that all tasks have: `initial` (the evaluation
-    before the first step), `evaluation`, `gradient_norm`, `update_ratio`, and every key of `diagnostics`."""
+    """The range in which a healthy run keeps a quantity, beside the ranges that all tasks have: `initial` (the
+    evaluation before the first step), `evaluation`, `gradient_norm`, `update_ratio`, and every key of `diagnostics`."""
     threshold: ClassVar[Threshold | None] = None
     """Target and budget of a third-party task; the built-in tasks' come from the shipped table."""
 
@@ -124,7 +124,7 @@ class Task:
         return {}
 
     def examples(self, parameters: Tensors, constants: Tensors) -> Tensors:
-        """A few outputs at the end of a run for a person to look at (reconstructions, sequences), at most 256 numbers."""
+        """A few outputs of the end of a run for a person to look at (reconstructions, text), at most 256 numbers."""
         return {}
 
     def solution(self, constants: Tensors, step: int) -> Tensors | None:
