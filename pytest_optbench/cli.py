@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of thresholds.csv and reference.csv, in which the rows of other tasks are kept",
+        help="folder of thresholds.csv and reference.csv.gz, in which the rows of other tasks are kept",
     )
     admit = commands.add_parser("admit", help="test tasks against the rules of admission")
     admit.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")

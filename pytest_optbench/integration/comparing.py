@@ -11,6 +11,7 @@ from typing import Any
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.contract.recording import parity_covers, parity_holds, recorded_row, recorded_subjects
 from pytest_optbench.machine.engine.case import Case, blank_row
+from pytest_optbench.machine.references import standard_rows
 from pytest_optbench.machine.search import chosen
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
 from pytest_optbench.words.baseline import BaselineRow, from_runs
@@ -21,6 +22,7 @@ from pytest_optbench.words.evidence import Side
 from pytest_optbench.words.fingerprint import changes
 from pytest_optbench.words.ruling import Circumstances, known_miss
 from pytest_optbench.words.run import Run
+from pytest_optbench.words.standing import Standing, standing
 from pytest_optbench.words.stored import tuned_values
 
 
@@ -81,9 +83,22 @@ def compared(session: Session, case: Case, runs: Sequence[Run]) -> Comparison | 
     return compare(before, after, session.suite.policies[case.recipe.name].gate, same_fingerprint=same)
 
 
-def circumstances(session: Session, case: Case, *, expected: str, nodeid: str) -> Circumstances:
+def standings(session: Session, case: Case, runs: Sequence[Run]) -> tuple[Standing, ...]:
+    """What the seeds of a case say about the levels beside the reference table; () for a task that it does not have."""
+    rows = standard_rows(case.task)
+    if not rows:
+        return ()
+    gate, (own,) = session.suite.policies[case.recipe.name].gate, from_runs(runs)
+    return tuple(standing(level, own, row, gate) for level, row in rows.items())
+
+
+def circumstances(
+    session: Session, case: Case, *, expected: str, nodeid: str, standings: Sequence[Standing] = ()
+) -> Circumstances:
     """What the ruling on a case depends on besides its runs."""
+    level = session.suite.policies[case.recipe.name].level
     return Circumstances(
+        standing=next((one for one in standings if one.level == level), None),
         fail_on=session.suite.policies[case.recipe.name].fail_on,
         full=session.full(case.recipe.name),
         gates=case.task.gates,

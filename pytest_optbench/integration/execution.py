@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_optbench.integration.comparing import circumstances, compared, stored_values
+from pytest_optbench.integration.comparing import circumstances, compared, standings, stored_values
 from pytest_optbench.integration.progress import progress_of
 from pytest_optbench.integration.session import SESSION
 from pytest_optbench.integration.tracebacks import pruned
@@ -19,6 +19,7 @@ from pytest_optbench.machine.tuning import TunedRun
 from pytest_optbench.words.comparison import Comparison, stamped
 from pytest_optbench.words.ruling import Ruling, rule
 from pytest_optbench.words.run import Run
+from pytest_optbench.words.standing import highest
 from pytest_optbench.words.verdict import Verdict, judge
 
 ROWS = pytest.StashKey[list[Run]]()
@@ -79,12 +80,14 @@ def execute(case: Case, item: pytest.Item) -> tuple[list[Run], Verdict, Ruling]:
     rows = run.rows("timeout")
     verdict = judge(rows)
     comparison = compared(session, case, rows) if own and run.crash is None else None
+    found = standings(session, case, rows) if own and run.crash is None else ()
+    rows = [replace(row, level=highest(found, solved=verdict.passed)) for row in rows]
     ruling = (
         rule(
             rows,
             verdict,
             comparison,
-            circumstances(session, case, expected=expected_failure(case), nodeid=item.nodeid),
+            circumstances(session, case, expected=expected_failure(case), nodeid=item.nodeid, standings=found),
         )
         if own
         else Ruling(word="passed" if verdict.passed else "failed" if run.crash else "reported")

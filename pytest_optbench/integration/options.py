@@ -125,6 +125,14 @@ OPTIONS: tuple[Option, ...] = (
         "what fails a comparison: some of these, changed, or none",
         metavar="WORDS",
     ),
+    Option(
+        "level",
+        str,
+        "solves",
+        "what a case must hold where no baseline decides: solves (the target), competitive (1.5 times the steps of "
+        "tuned AdamW at most) or leads (fewer steps than the best reference)",
+        choices=("solves", "competitive", "leads"),
+    ),
     Option("alpha", float, 0.001, "chance that any case of an unchanged recipe is called slower", metavar="P"),
     Option("tolerance", float, 0.05, "relative difference of steps from which a seed counts", metavar="SHARE"),
     Option(

@@ -36,6 +36,7 @@ class Settings:
     save: str
     save_new: bool
     fail_on: str
+    level: str
     alpha: float
     tolerance: float
     engine: str

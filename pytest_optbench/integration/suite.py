@@ -34,6 +34,8 @@ class Policy:
 
     gate: Gate
     fail_on: frozenset[str]
+    level: str = "solves"
+    """What they are asked for where no baseline decides."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Suite:
     def _policy(self, declaration: OptimizerDeclaration, recipe: Recipe) -> Policy:
         """What the recipe's gate is; the command line goes before what the recipe says of itself."""
         values, sources = {}, {}
-        for name in ("fail_on", "alpha", "tolerance"):
+        for name in ("fail_on", "alpha", "tolerance", "level"):
             own = getattr(declaration, name)
             if own is None or self.settings.given(name):
                 values[name], sources[name] = getattr(self.settings, name), self.settings.sources[name]
@@ -128,7 +130,7 @@ class Suite:
             raise OptbenchError(
                 f"{sources['alpha' if str(error).startswith('alpha') else 'tolerance']}: {error}"
             ) from None
-        return Policy(gate, parse_fail_on(values["fail_on"], where=sources["fail_on"]))
+        return Policy(gate, parse_fail_on(values["fail_on"], where=sources["fail_on"]), values["level"])
 
     def entry(self, declaration: OptimizerDeclaration, tier: str | None = None, seeds: int | None = None) -> Entry:
         """Load and validate a declaration, and make its cases."""

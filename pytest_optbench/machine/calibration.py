@@ -3,8 +3,9 @@
 Levels are `floor + tau (initial - floor)`, tau in 0.1, 0.01, 0.001, 0.0001, where the floor is the known optimum, or
 else the median best value of the best of SGD with momentum, AdamW and NAdam. The gate's target is the hardest level
 that AdamW, tuned for it as a user's recipe is, reaches within the task's horizon on 31 of 32 seeds of two disjoint
-sets; where it reaches none, the best of the other references stands in for it. The budget is twice the 90 % quantile of
-its steps. Then every reference is tuned for that target and budget, and run on the seeds of the gate.
+sets; where it reaches none, the best of the other first-order references stands in for it. The budget is twice the
+90 % quantile of its steps. Then every reference that makes sense on the task is tuned for that target and budget, and
+run on the seeds of the gate.
 """
 
 from __future__ import annotations
@@ -18,10 +19,16 @@ import torch
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.recipe import Recipe, validate
-from pytest_optbench.machine.references import PAR, REFERENCES, reference_recipe, spell_reference
+from pytest_optbench.machine.references import (
+    BUDGET_SETTERS,
+    PAR,
+    reference_recipe,
+    references_of,
+    spell_reference,
+)
 from pytest_optbench.machine.tasks.task import Task, instance
 from pytest_optbench.machine.tuning import tune
-from pytest_optbench.words.baseline import BaselineRow, from_runs
+from pytest_optbench.words.baseline import BaselineRow, for_reference, from_runs
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import median, quantile
@@ -68,18 +75,20 @@ class _Calibration:
         self.task = task
         self._report = report
         self._sets = tuple(seeds[: task.seeds] for seeds in SEED_SETS)
-        self._capabilities = {name: validate(reference_recipe(name)) for name in REFERENCES}
+        self._references = references_of(task)
+        self._capabilities = {name: validate(reference_recipe(name)) for name in self._references}
+        self._by_value: dict[str, _Choice] = {}
         self._done = 0
-        self._ahead = 1 + 2 + 2 * len(REFERENCES) + 1
+        self._ahead = 2 + 2 + 2 * len(self._references) + 1
         if task.optimum is None:
-            self._ahead += 2 * len(_FLOOR_REFERENCES)
+            self._ahead += len(_FLOOR_REFERENCES)
 
     def calibrated(self) -> Calibrated:
         levels = self._levels()
         name, gate = self._gate(levels)
         runs: list[Run] = []
         threshold = gate
-        for reference in REFERENCES:
+        for reference in self._references:
             recipe = self._tuned(reference, gate).recipe
             first = self._scored(recipe, gate, self._sets[0])
             runs += first
@@ -89,16 +98,16 @@ class _Calibration:
             if reference == PAR:
                 par = median([run.steps for run in first])
                 threshold = replace(threshold, par=par if math.isfinite(par) else None)
-        return Calibrated(self.task.name, self.task.version, threshold, tuple(from_runs(runs)))
+        return Calibrated(self.task.name, self.task.version, threshold, tuple(for_reference(from_runs(runs), runs)))
 
     def _levels(self) -> tuple[float, ...]:
         with isolated(), torch.no_grad():
             initial = median([self._initial(seed) for seed in SEED_SETS[0]])
         floor = self.task.optimum
         if floor is None:
+            best = min((self._reached_by(name) for name in _FLOOR_REFERENCES), key=lambda choice: choice.best)
             by_value = Threshold(target=-math.inf, budget=self.task.horizon)
-            tuned = [self._tuned(name, by_value).recipe for name in _FLOOR_REFERENCES]
-            floor = min(_median_best(self._scored(recipe, by_value, self._sets[0])) for recipe in tuned)
+            floor = _median_best(self._scored(best.recipe, by_value, self._sets[0]))
         self._tell(f"initial {initial:.6g}, floor {floor:.6g}")
         return tuple(float(f"{floor + tau * (initial - floor):.6g}") for tau in LEVELS)
 
@@ -109,16 +118,24 @@ class _Calibration:
     def _gate(self, levels: tuple[float, ...]) -> tuple[str, Threshold]:
         """The reference that sets the budget, with target and budget."""
         # Par is AdamW's: a level that it reaches is worth more than a harder one that only another reference reaches.
-        for names in ([PAR], [name for name in REFERENCES if name != PAR]):
+        for names in ([PAR], [name for name in BUDGET_SETTERS if name in self._references]):
             for target in reversed(levels):
+                # Tuning for a level that no candidate reaches takes the very steps of tuning for the least value.
+                able = [name for name in names if self._reached_by(name).best <= target]
                 within = Threshold(target=target, budget=self.task.horizon)
-                tuned = sorted((self._tuned(name, within) for name in names), key=lambda one: (one.steps, one.best))
+                tuned = sorted((self._tuned(name, within) for name in able), key=lambda one: (one.steps, one.best))
                 for choice in tuned:
                     budget = self._budget(choice, within)
                     if budget is not None:
                         return choice.recipe.name, Threshold(target=target, budget=budget, levels=levels)
-                self._ahead += 2 * len(names)
+                self._ahead += 2 * len(able)
         raise OptbenchError(f"task {self.task.name}: no reference reaches {levels[0]:.4g} on {_RULE}")
+
+    def _reached_by(self, name: str) -> _Choice:
+        """What a reference comes to within the horizon."""
+        if name not in self._by_value:
+            self._by_value[name] = self._tuned(name, Threshold(target=-math.inf, budget=self.task.horizon))
+        return self._by_value[name]
 
     def _budget(self, choice: _Choice, within: Threshold) -> int | None:
         """Twice the 90 % quantile of its steps, if it reaches the target reliably."""

@@ -31,7 +31,6 @@ from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words import baseline
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.journal import Entry, Journal
-from pytest_optbench.words.table import write_atomically
 from pytest_optbench.words.threshold import (
     Threshold,
     merge_thresholds,
@@ -50,7 +49,7 @@ class Campaign:
 
     tasks: Sequence[Task]
     out: Path
-    """The folder of `thresholds.csv` and `reference.csv`, in which the rows of other tasks are kept."""
+    """The folder of `thresholds.csv` and `reference.csv.gz`, in which the rows of other tasks are kept."""
     modules: Sequence[str] = ()
     root: Path | None = None
     """Where modules are looked for that are not installed."""
@@ -113,10 +112,10 @@ class _Desk:
         self._finished = 0
         self.start = time.monotonic()
         if campaign.out.exists() and not campaign.out.is_dir():
-            raise OptbenchError(f"{campaign.out} is a file; expected a folder for thresholds.csv and reference.csv")
+            raise OptbenchError(f"{campaign.out} is a file; expected a folder for thresholds.csv and reference.csv.gz")
         campaign.out.mkdir(parents=True, exist_ok=True)
         self._thresholds = campaign.out / "thresholds.csv"
-        self._reference = campaign.out / "reference.csv"
+        self._reference = campaign.out / "reference.csv.gz"
         self.journal = Journal(campaign.out / JOURNAL)
         if self._thresholds.exists():
             read_thresholds(self._thresholds)
@@ -182,7 +181,7 @@ class _Desk:
         merge_thresholds(self._thresholds, _by_task(calibrated), order=_ORDER)
         rows = baseline.read_baseline(self._reference) if self._reference.exists() else []
         kept = [row for row in rows if row.task != calibrated.task]
-        write_atomically(self._reference, baseline.to_csv([*kept, *calibrated.rows]))
+        baseline.write_reference(self._reference, [*kept, *calibrated.rows])
 
     def _recovered(self, entry: Entry) -> Calibrated | None:
         """What an entry of the journal holds; None where it is damaged, or of other code, or of no task of these."""

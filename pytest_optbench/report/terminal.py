@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_optbench.words.declaration import LEVELS
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.statistics import median
 from pytest_optbench.words.table import case_rows
@@ -238,6 +239,8 @@ def _solved(
         mine = [(case[0], verdict) for case, verdict in zip(cases, verdicts, strict=True) if case[0].recipe == recipe]
         unsolved = [run for run, verdict in mine if not verdict.passed]
         text = f"{recipe}: solved {len(mine) - len(unsolved)} of {len(mine)}"
+        held = [(level, sum(level in _implied(run.level) for run, _ in mine)) for level in LEVELS[1:]]
+        text += "".join(f", {level} on {count}" for level, count in held if count)
         if unsolved:
             missed = Counter(tag for run in unsolved for tag in tags.get((run.task, run.task_version), ()))
             common = sorted(missed.items(), key=lambda item: (-item[1], item[0]))[:6]
@@ -245,6 +248,11 @@ def _solved(
                 text += f"; misses by tag: {', '.join(f'{tag}{_HARD_SPACE}{count}' for tag, count in common)}"
         lines += wrapped(text, width, bold=True)
     return lines
+
+
+def _implied(level: str) -> tuple[str, ...]:
+    """The levels that a case holds, as a column tells the hardest one."""
+    return LEVELS[: LEVELS.index(level) + 1] if level in LEVELS else ()
 
 
 def _cost(rows: Sequence[Run], seconds: float, width: int) -> list[Line]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -14,10 +16,11 @@ from pytest_optbench.words.errors import OptbenchError, require_known
 from pytest_optbench.words.run import OUTCOMES, Run
 from pytest_optbench.words.sheet import Sheet, column
 from pytest_optbench.words.statistics import median
-from pytest_optbench.words.table import case_rows
+from pytest_optbench.words.table import case_rows, write_bytes_atomically
 
 SCHEMA = 1
 KINDS = ("case", "fingerprint")
+_SHIPPED = "reference.csv.gz"
 
 Key = tuple[str, str, int]
 
@@ -55,6 +58,9 @@ class BaselineRow:
     )
     best: tuple[float | None, ...] = column(
         "per seed, least value of the evaluation; null where there is no finite one", required=True
+    )
+    level_steps: str = column(
+        "of the reference table: per seed, a JSON list of the steps to each level of the task", default="[]"
     )
     curve: str = column("the first seed's curve, as in the runs table", default="[]")
     trajectory_sha: str = column("SHA-256 over the trajectory_sha of all seeds, in their order", default="")
@@ -95,7 +101,9 @@ class BaselineRow:
 
 COLUMNS: tuple[str, ...] = tuple(one.name for one in fields(BaselineRow))
 _PER_SEED = ("initial", "outcomes", "steps", "best")
-_OWN = frozenset({"schema", "kind", "seeds", "curve", "trajectory_sha", "configuration", "fingerprint", *_PER_SEED})
+_OWN = frozenset(
+    {"schema", "kind", "seeds", "curve", "level_steps", "trajectory_sha", "configuration", "fingerprint", *_PER_SEED}
+)
 _SHARED = tuple(name for name in COLUMNS if name not in _OWN)
 """What all runs of a case agree in."""
 _SHEET = Sheet(BaselineRow, noun="baseline", schema=SCHEMA, key=lambda row: row.place)
@@ -172,8 +180,56 @@ def _checked(rows: list[BaselineRow], where: str) -> list[BaselineRow]:
     return rows
 
 
+def for_reference(rows: Iterable[BaselineRow], runs: Sequence[Run]) -> list[BaselineRow]:
+    """The rows as the reference table keeps them: with the steps to every level, and eight digits of a value."""
+    cases = case_rows(runs)
+    return [
+        replace(
+            row,
+            initial=tuple(map(_eight_digits, row.initial)),
+            best=tuple(map(_eight_digits, row.best)),
+            curve=json.dumps(
+                [[step, _eight_digits(value)] for step, value in json.loads(row.curve)], separators=(",", ":")
+            ),
+            level_steps="[" + ",".join(run.level_steps for run in cases[row.key]) + "]",
+        )
+        for row in rows
+    ]
+
+
+def _eight_digits(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.8g}")
+
+
+def write_reference(path: Path, rows: Iterable[BaselineRow]) -> None:
+    """Write a reference table, compressed: rows of one task next to each other, for they share most of their bytes."""
+    text = _SHEET.to_csv(rows, key=lambda row: (row.task, row.task_version, row.recipe))
+    write_bytes_atomically(path, gzip.compress(text.encode(), mtime=0))
+
+
 @cache
 def shipped_reference() -> dict[Key, BaselineRow]:
     """The reference table of the package, by (recipe, task, version): tuned references on the built-in tasks."""
-    text = resources.files("pytest_optbench.data").joinpath("reference.csv").read_text(encoding="utf-8")
-    return {row.key: row for row in from_csv(text, where="reference.csv")}
+    header, lines = _shipped_lines()
+    text = "\n".join([header, *(line for some in lines.values() for line in some)])
+    return {row.key: row for row in from_csv(text, where=_SHIPPED)}
+
+
+@cache
+def shipped_rows(task: str, version: int) -> tuple[BaselineRow, ...]:
+    """The rows of one task in the reference table of the package; the others are not parsed."""
+    header, lines = _shipped_lines()
+    return tuple(from_csv("\n".join([header, *lines.get((task, str(version)), ())]), where=_SHIPPED))
+
+
+@cache
+def _shipped_lines() -> tuple[str, dict[tuple[str, str], list[str]]]:
+    """The header of the reference table, and its other lines by task and version; no cell before those has a comma."""
+    packed = resources.files("pytest_optbench.data").joinpath(_SHIPPED).read_bytes()
+    header, *others = gzip.decompress(packed).decode().splitlines()
+    at = COLUMNS.index("task")
+    lines: dict[tuple[str, str], list[str]] = {}
+    for line in others:
+        task, version = line.split(",", at + 2)[at : at + 2]
+        lines.setdefault((task, version), []).append(line)
+    return header, lines

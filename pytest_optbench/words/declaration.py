@@ -13,6 +13,9 @@ from pytest_optbench.words.claims import DEFAULT_CONFIGURATION, FAMILIES, valida
 from pytest_optbench.words.errors import OptbenchError, require_known
 
 _NAME = re.compile(r"[A-Za-z0-9_.+-]+")
+LEVELS = ("solves", "competitive", "leads")
+"""What a case may be asked for, from easy to hard: it solves a task by the absolute verdict, and holds the others by
+its standing beside the references."""
 _SEARCH_KEYS = ("low", "high", "log", "values")
 _REFERENCE_KEYS = ("class", "names", "hyperparameters")
 _KINDS: Mapping[type, str] = {
@@ -50,6 +53,8 @@ class OptimizerDeclaration:
     """Of its own gate; None for the option's value. The same for the next two."""
     alpha: float | None = None
     tolerance: float | None = None
+    level: str | None = None
+    """What its cases are asked for where no baseline decides; None for the option's value."""
 
     def __post_init__(self) -> None:
         require_kind(self.name, str, where=f"{self.where}: name")
@@ -94,9 +99,11 @@ class OptimizerDeclaration:
                 )
 
     def _require_gate(self) -> None:
-        for key, kind in (("fail_on", str), ("alpha", float), ("tolerance", float)):
+        for key, kind in (("fail_on", str), ("alpha", float), ("tolerance", float), ("level", str)):
             if getattr(self, key) is not None:
                 require_kind(getattr(self, key), kind, where=f"{self.where}: {key}")
+        if self.level is not None:
+            require_known(self.level, LEVELS, where=f"{self.where}: level", what="level")
 
 
 OPTIMIZER_KEYS = tuple(f.name for f in fields(OptimizerDeclaration) if f.name not in ("name", "where"))

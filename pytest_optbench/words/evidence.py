@@ -77,9 +77,8 @@ class Evidence:
 def gather(before: BaselineRow, after: BaselineRow, gate: Gate) -> Evidence:
     """Test two rows of one case against each other: paired where seeds pair, by ranks otherwise."""
     level = gate.level if Side.of(before).solved else gate.level / 2
-    places = {seed: index for index, seed in enumerate(after.seeds)}
-    common = [(index, places[seed]) for index, seed in enumerate(before.seeds) if seed in places]
-    if not _pairs(before, after, common):
+    common = paired_seeds(before, after)
+    if not same_problems(before, after, common):
         return _unpaired(before, after, gate, level)
     base = [before.steps_to_target[i] for i, _ in common]
     new = [after.steps_to_target[j] for _, j in common]
@@ -99,7 +98,13 @@ def gather(before: BaselineRow, after: BaselineRow, gate: Gate) -> Evidence:
     )
 
 
-def _pairs(before: BaselineRow, after: BaselineRow, common: Sequence[tuple[int, int]]) -> bool:
+def paired_seeds(before: BaselineRow, after: BaselineRow) -> list[tuple[int, int]]:
+    """Where the seeds that both rows have stand in the one and in the other."""
+    places = {seed: index for index, seed in enumerate(after.seeds)}
+    return [(index, places[seed]) for index, seed in enumerate(before.seeds) if seed in places]
+
+
+def same_problems(before: BaselineRow, after: BaselineRow, common: Sequence[tuple[int, int]]) -> bool:
     """Do equal seeds mean equal problems? A run that broke before its first evaluation does not tell."""
     known = [(a, b) for i, j in common if (a := before.initial[i]) is not None and (b := after.initial[j]) is not None]
     return bool(known) and all(math.isclose(a, b, rel_tol=SAME_START) for a, b in known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 import struct
@@ -77,6 +78,11 @@ class Record:
     def best(self) -> float | None:
         """The least value, NaN left out; None before the first evaluation."""
         return min((value for value in self.values if not math.isnan(value)), default=None)
+
+    def steps_to(self, target: float) -> int | None:
+        """Steps to another target, by the same rule; None where the record does not reach it."""
+        pairs = itertools.pairwise(zip(self.steps, self.values, strict=True))
+        return next((step for (step, value), (_, after) in pairs if value <= target and after <= target), None)
 
     def curve(self) -> str:
         """JSON list of [step, value]: the first, the last, and a log-spaced choice between; non-finite values are null.

@@ -10,6 +10,7 @@ from pytest_optbench.words.comparison import Comparison, failure
 from pytest_optbench.words.errors import inert
 from pytest_optbench.words.evidence import Side
 from pytest_optbench.words.run import Run
+from pytest_optbench.words.standing import Standing
 from pytest_optbench.words.verdict import Verdict, explain
 
 MISSES = ("missed", "diverged")
@@ -44,25 +45,29 @@ class Circumstances:
     """What the baseline is called."""
     accept: str = ""
     """The command that accepts the change; empty where there is none."""
+    standing: Standing | None = None
+    """What the seeds say about the level that is asked for; None for solving, and where there is no reference."""
 
 
 def rule(runs: Sequence[Run], verdict: Verdict, comparison: Comparison | None, circumstances: Circumstances) -> Ruling:
     """Rule on the runs of one case; without a baseline, `comparison` is None.
 
-    A baseline decides by the comparison; without one, or for a case that it does not have, the absolute verdict does. A
-    crash or a timeout always fails. What is saved fails for nothing else, as saving accepts it.
+    A baseline decides by the comparison; without one, or for a case that it does not have, the absolute verdict does,
+    and the level that is asked for. A crash or a timeout always fails. What is saved fails for nothing else, as saving
+    accepts it.
     """
     if verdict.word in ("crashed", "timeout"):
         return Ruling(word="failed", sentence=explain(verdict, runs))
     if not circumstances.gates:
         return Ruling(word="passed" if verdict.passed else "reported")
     why = "" if circumstances.saving else _failure(runs, verdict, comparison, circumstances)
-    excuse = _excuse(verdict, comparison, circumstances, fails=bool(why))
+    good = verdict.passed and _level_is_shown(comparison, circumstances)
+    excuse = "" if good else _excuse(comparison, circumstances, fails=bool(why))
     if excuse:
         return Ruling(word="xfailed", sentence=why or explain(verdict, runs), excuse=excuse)
     if why:
         return Ruling(word="failed", sentence=why)
-    if verdict.mended and circumstances.expected:
+    if good and verdict.mended and circumstances.expected:
         first = runs[0]
         return Ruling(
             word="failed",
@@ -74,14 +79,23 @@ def rule(runs: Sequence[Run], verdict: Verdict, comparison: Comparison | None, c
 
 def _failure(runs: Sequence[Run], verdict: Verdict, comparison: Comparison | None, circumstances: Circumstances) -> str:
     if comparison is None or comparison.change == "new":
-        return explain(verdict, runs) if not verdict.passed and "missed" in circumstances.fail_on else ""
+        if "missed" not in circumstances.fail_on:
+            return ""
+        if verdict.passed and circumstances.standing is not None and not circumstances.standing.shown:
+            first = runs[0]
+            return f"{first.recipe} on {first.task}@{first.task_version}: {circumstances.standing.sentence}"
+        return "" if verdict.passed else explain(verdict, runs)
     told = failure(comparison, circumstances.fail_on, full=circumstances.full)
     return explain_change(comparison, told, runs, circumstances) if told else ""
 
 
-def _excuse(verdict: Verdict, comparison: Comparison | None, circumstances: Circumstances, *, fails: bool) -> str:
-    if verdict.passed:
-        return ""
+def _level_is_shown(comparison: Comparison | None, circumstances: Circumstances) -> bool:
+    if circumstances.standing is None or circumstances.saving:
+        return True
+    return circumstances.standing.shown or not (comparison is None or comparison.change == "new")
+
+
+def _excuse(comparison: Comparison | None, circumstances: Circumstances, *, fails: bool) -> str:
     if circumstances.expected:
         return circumstances.expected
     if circumstances.saving:

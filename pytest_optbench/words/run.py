@@ -44,6 +44,12 @@ class Run:
     steps_to_target: int | None = _column(
         "steps to the first of two consecutive evaluations at or below the target", unit="steps"
     )
+    level_steps: str = _column(
+        "JSON list: steps to each level of the task's targets, from easy to hard; null where it is not reached, or is "
+        "harder than the target, where the record ends",
+        unit="steps",
+        default="[]",
+    )
     best: float | None = _column("least value of the evaluation")
     final: float | None = _column("last value of the evaluation")
     evaluations: float | None = _column(
@@ -76,6 +82,10 @@ class Run:
     timestamp: str = _column("start of the session, UTC, ISO 8601", volatile=True, default="")
     verdict: str = _column(
         "passed, failed, xfailed, or reported where nothing hangs on it: of the case, the same in each of its rows",
+        default="",
+    )
+    level: str = _column(
+        "of the case beside the reference table, the hardest that its seeds show: solves, competitive or leads",
         default="",
     )
     change: str = _column(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -39,10 +41,11 @@ class Sheet(Generic[Row]):
     key: Callable[[Row], Any]
     """What the rows are sorted by."""
 
-    def to_csv(self, rows: Iterable[Row]) -> str:
-        """The rows as CSV text, sorted by key. Numbers round-trip exactly (`repr`)."""
+    def to_csv(self, rows: Iterable[Row], *, key: Callable[[Row], Any] | None = None) -> str:
+        """The rows as CSV text, sorted by key, or by another one. Numbers round-trip exactly (`repr`)."""
         names = list(self._kinds)
-        cells = [[_cell(self._kinds[name], getattr(row, name)) for name in names] for row in sorted(rows, key=self.key)]
+        rows = sorted(rows, key=key or self.key)
+        cells = [[_cell(self._kinds[name], getattr(row, name)) for name in names] for row in rows]
         return "".join(map(_line, [names, *cells]))
 
     def from_csv(self, text: str, *, where: str) -> list[Row]:
@@ -101,11 +104,12 @@ class Sheet(Generic[Row]):
 
 
 def read_text(path: Path, noun: str) -> str:
-    """The text of a file; OptbenchError when it cannot be read."""
+    """The text of a file, which is compressed if its name ends in `.gz`; OptbenchError when it cannot be read."""
     try:
         # Not Path.read_text, which would make a line feed of every carriage return.
-        return path.read_bytes().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = path.read_bytes()
+        return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise OptbenchError(f"{path}: cannot read the {noun} ({error})") from error
 
 

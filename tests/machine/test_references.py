@@ -6,8 +6,20 @@ import pytest
 import torch
 
 from pytest_optbench.machine.recipe import validate
-from pytest_optbench.machine.references import PAR, REFERENCES, parse_reference, reference_recipe
+from pytest_optbench.machine.references import (
+    BUDGET_SETTERS,
+    PAR,
+    REFERENCES,
+    parse_reference,
+    reference_recipe,
+    references_of,
+)
 from pytest_optbench.machine.search import LEARNING_RATES
+from pytest_optbench.machine.tasks.bowls import Sphere10
+from pytest_optbench.machine.tasks.bursts import GradientBurst
+from pytest_optbench.machine.tasks.matrices import MatrixFactor
+from pytest_optbench.machine.tasks.schaul import SchaulCliff
+from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.words.errors import OptbenchError
 
 
@@ -22,7 +34,8 @@ def test_par_is_set_by_a_reference():
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_every_reference_can_be_built(name):
-    assert validate(reference_recipe(name, 0.01)).dimensions == frozenset(range(5))
+    dimensions = {2} if name == "Muon" else set(range(5))
+    assert validate(reference_recipe(name, 0.01)).dimensions == dimensions
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -32,9 +45,28 @@ def test_a_reference_that_was_written_is_read_back(name, lr):
 
 
 def test_fixed_options_belong_to_the_reference():
-    found = parse_reference("SGD-momentum(lr=3.16)", where="here")
+    found = parse_reference("SGD-nesterov(lr=3.16)", where="here")
     assert found.optimizer is torch.optim.SGD
     assert found.hyperparameters == {"lr": 3.16, "momentum": 0.9, "nesterov": True}
+
+
+@pytest.mark.parametrize(
+    ("task", "absent"),
+    [
+        (Sphere10(), {"Muon", "ASGD"}),
+        (MatrixFactor(), {"ASGD"}),
+        (SchaulCliff(), {"Muon", "LBFGS"}),
+        (GradientBurst(), {"Muon", "LBFGS", "ASGD"}),
+        (SparseRows200(), {"LBFGS"}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_reference_runs_where_it_makes_sense(task, absent):
+    assert set(references_of(task)) == REFERENCES.keys() - absent
+
+
+def test_what_may_set_a_budget_is_a_reference():
+    assert REFERENCES.keys() > {*BUDGET_SETTERS}
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,7 @@ def lane_row(case: Case, lane: Lane, unfinished: Outcome) -> Run:
         initial=record.values[0] if record.values else None,
         outcome="crashed" if instance.crash is not None else record.outcome or unfinished,
         steps_to_target=record.steps_to_target,
+        level_steps=json.dumps([record.steps_to(level) for level in case.threshold.levels], separators=(",", ":")),
         best=record.best,
         final=record.values[-1] if record.values else None,
         evaluations=instance.gradients / instance.steps if closures else None,
