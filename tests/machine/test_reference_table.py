@@ -7,11 +7,12 @@ import math
 from dataclasses import replace
 
 import pytest
+from catalogue import sampled
 
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.recipe import validate
-from pytest_optbench.machine.references import PAR, REFERENCES, parse_reference, reference_recipe
+from pytest_optbench.machine.references import PAR, REFERENCES, parse_reference, reference_recipe, references_of
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.words.baseline import shipped_reference
 from pytest_optbench.words.threshold import shipped_thresholds
@@ -21,10 +22,17 @@ SEEDS = 8
 TASKS = {(task.name, task.version): task for task in BUILTIN}
 ROWS = shipped_reference()
 THRESHOLDS = shipped_thresholds()
-UNIT = [key for key, task in TASKS.items() if task.tier == "unit" and key in THRESHOLDS]
-SAMPLE = [(list(REFERENCES)[k % len(REFERENCES)], *key) for k, key in enumerate(UNIT)]
-"""A row of every unit task, with the references in turn."""
+UNIT = [key for key, task in TASKS.items() if task.tier == "unit"]
+SMALL = [key for key, task in TASKS.items() if task.tier == "small"]
 
+
+def in_turn(keys):
+    """A row of each of the tasks, with the references that it has in turn."""
+    names = [references_of(TASKS[key]) for key in keys]
+    return [(some[k % len(some)], *key) for k, (some, key) in enumerate(zip(names, keys, strict=True))]
+
+
+SAMPLE = [*sampled(in_turn(UNIT), every=3), *sampled(in_turn(SMALL), every=8, first=3)]
 every_threshold = pytest.mark.parametrize("key", THRESHOLDS, ids=lambda key: key[0])
 
 
@@ -60,10 +68,10 @@ def pairs_of(row):
     return list(zip([run.steps for run in runs], row.steps_to_target[:SEEDS], strict=True))
 
 
-@pytest.mark.parametrize("key", SAMPLE, ids=lambda key: f"{key[0]}-{key[1]}")
-def test_a_sample_of_the_rows_comes_out_again(key):
+@pytest.mark.parametrize(("name", "task", "version"), SAMPLE)
+def test_a_sample_of_the_rows_comes_out_again(name, task, version):
     """On whatever machine: another CPU changes bits, and hardly ever steps by a tenth."""
-    pairs = pairs_of(ROWS[key])
+    pairs = pairs_of(ROWS[name, task, version])
     assert sum(alike(steps, stored) for steps, stored in pairs) >= len(pairs) - 1, pairs
 
 
@@ -77,15 +85,15 @@ def test_every_row_comes_out_again_exactly(key):
     assert all(steps == stored for steps, stored in pairs_of(row))
 
 
-def test_the_sample_has_every_reference_and_every_unit_task():
-    assert {name for name, *_ in SAMPLE} == set(REFERENCES)
-    assert [tuple(key) for _, *key in SAMPLE] == UNIT
+def test_the_full_sample_has_every_reference_and_every_task():
+    assert {param.values[0] for param in SAMPLE} == set(REFERENCES)
+    assert {param.values[1:] for param in SAMPLE} == set(TASKS)
 
 
 @every_threshold
 def test_every_reference_has_a_row_at_the_threshold(key):
     threshold = THRESHOLDS[key]
-    for name in REFERENCES:
+    for name in references_of(TASKS[key]):
         row = ROWS[(name, *key)]
         assert (row.target, row.budget, row.eval_every) == (threshold.target, threshold.budget, threshold.eval_every)
         assert row.seeds == tuple(range(TASKS[key].seeds))
@@ -107,8 +115,8 @@ def test_what_set_the_budget_keeps_it(key):
 
 
 def test_the_table_holds_nothing_else():
-    assert set(ROWS) == {(name, *key) for name in REFERENCES for key in THRESHOLDS}
-    assert set(THRESHOLDS) <= set(TASKS)
+    assert set(ROWS) == {(name, *key) for key in THRESHOLDS for name in references_of(TASKS[key])}
+    assert set(THRESHOLDS) == {key for key, task in TASKS.items() if task.threshold is None}
 
 
 @pytest.mark.parametrize(
