@@ -61,7 +61,7 @@ class DifferentPowers10(ExactTask):
 class LogSumExp2(ShiftedLandscape):
     """f(x, y) = ln(e^(x + 3y - 0.1) + e^(x - 3y - 0.1) + e^(-x - 0.1) + 1) at (x, y) = z - s, shift s per seed.
 
-    Source: TaskSet (Metz et al. 2020, arXiv 2002.11887), problem `LogSumExp`; without the 1, Boyd and Vandenberghe 2004.
+    Source: TaskSet (Metz et al. 2020, arXiv 2002.11887), `LogSumExp`; without the 1, Boyd and Vandenberghe 2004.
     Shapes: z (2,), which holds both coordinates; s is drawn from N(0, 1), the start is s + (2, 1.5) + N(0, 0.1²).
     Optimum: f* = ln(1 + 2√2 e^-0.1) = 1.2695545395 at s + (-½ ln 2, 0), where the derivatives 2e^x = e^-x and
     e^3y = e^-3y of the convex function vanish.

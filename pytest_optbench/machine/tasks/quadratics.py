@@ -18,12 +18,13 @@ from pytest_optbench.machine.tasks.task import Tensors
 
 @dataclass(frozen=True)
 class BentCigar10(ExactTask):
-    """f(x) = ½ (z₁² + c Σ zᵢ²), i ≥ 2, z = R (x - m), c = 1e4: one flat direction, rotation R per seed.
+    """f(x) = ½ (z₁² + c Σ zᵢ²), i ≥ 2, z = R (x - m), c = 1000: one flat direction, rotation R per seed.
 
-    Source: BBOB f12 (Hansen et al. 2009), without its bend and with c = 1e4 for 1e6.
+    Source: BBOB f12 (Hansen et al. 2009), without its bend and with c = 1000 for 1e6. At 1e4, AdamW needs 860 steps to
+    a hundredth of the initial value, and 32 seeds of twice as many cost seconds.
     Shapes: x (10,); the start has z = (1, 1/√c, ..) times 0.1 N(0, 1) from the origin, and m lies (1, 1/√c, ..) times a
     number of size 0.5 to 1.5 from it: the flat direction holds a tenth of the descent, as any other. At equal
-    distances it would hold a hundred-thousandth, and nobody would have to go there.
+    distances it would hold a ten-thousandth, and nobody would have to go there.
     Optimum: f* = 0 at m, a sum of squares. It is not the origin, where plain weight decay would find it.
 
     Exposes steps that are set by the steepest direction: the last tenth of the descent is a long flat valley.
@@ -33,10 +34,10 @@ class BentCigar10(ExactTask):
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "ill_conditioned", "rotated"})
     source: ClassVar[str] = "BBOB f12 (Hansen et al. 2009)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 1500
+    horizon: ClassVar[int] = 500
 
     dimension: int = knob(10, least=2)
-    condition: float = knob(1e4, least=1, harder="more")
+    condition: float = knob(1e3, least=1, harder="more")
     """Ratio of the steep curvature to the flat one."""
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the start around the origin, relative to the distance of m."""
@@ -144,14 +145,16 @@ class BoothMatyas(ExactTask):
 
 @dataclass(frozen=True)
 class L2lRandomQuadratic(ExactTask):
-    """f(θ) = ‖W θ - y‖², W and y Gaussian per seed.
+    """f(θ) = ‖W θ - y‖², y = W m, W and m Gaussian per seed.
 
-    Source: learning to learn (Andrychowicz et al. 2016, arXiv 1606.04474), where a run is 100 steps.
-    Shapes: θ (10,), W (10, 10), y (10,), all of their entries N(0, 1), the start too.
-    Optimum: f* = 0 at W⁻¹ y, as W is invertible almost surely.
+    Source: learning to learn (Andrychowicz et al. 2016, arXiv 1606.04474), where y is Gaussian and a run is 100 steps.
+    Shapes: θ (10,), W (10, 10), m (10,), all of their entries N(0, 1), the start too.
+    Optimum: f* = 0 at m, which is W⁻¹ y, as W is invertible almost surely. With a Gaussian y, the part of y along the
+    least singular vector is as large as any, and m as far away as that singular value is small: in 300 steps, AdamW
+    reached a tenth of the initial value on 31 of 32 seeds, but not a hundredth.
 
-    Exposes the spread of a step size over problems: every seed has another spectrum, of a condition from 30 to many
-    thousands.
+    Exposes the spread of a step size over problems: every seed has another spectrum, of a condition from a hundred to
+    many thousands.
     """
 
     name: ClassVar[str] = "l2l_random_quadratic"
@@ -163,16 +166,17 @@ class L2lRandomQuadratic(ExactTask):
     dimension: int = knob(10, least=1)
 
     def private(self, streams: Streams) -> Tensors:
-        return {"W": normal(streams.data, self.dimension, self.dimension), "y": normal(streams.data, self.dimension)}
+        W = normal(streams.data, self.dimension, self.dimension)
+        return {"W": W, "centre": normal(streams.data, self.dimension)}
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
         return {"theta": normal(streams.init, self.dimension)}
 
     def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
-        return (constants["W"] @ parameters["theta"] - constants["y"]).square().sum()
+        return (constants["W"] @ (parameters["theta"] - constants["centre"])).square().sum()
 
     def solution(self, constants: Tensors, step: int) -> Tensors:
-        return {"theta": torch.linalg.solve(constants["W"].double(), constants["y"].double()).float()}
+        return {"theta": constants["centre"].clone()}
 
 
 @dataclass(frozen=True)
