@@ -114,24 +114,24 @@ def test_nothing_in_the_plane_is_lower_than_the_optimum(task):
 
 
 @pytest.mark.parametrize(
-    ("task", "length"),
+    ("task", "length", "next_best"),
     [
-        (ThreeHumpCamel(), 0.02),
-        (SixHumpCamel(), 0.02),
-        (Mccormick(), 0.02),
-        (StyblinskiTang2(), 0.02),
-        (LogGoldsteinPrice(), 0.001),
+        (ThreeHumpCamel(), 0.02, 0.2986),
+        (SixHumpCamel(), 0.02, -0.2155),
+        (Mccormick(), 0.02, 1.2283),
+        (StyblinskiTang2(), 0.02, -64.2),
+        (LogGoldsteinPrice(), 0.001, math.log(30)),
     ],
     ids=name,
 )
-def test_descent_in_small_steps_leads_from_the_starts_to_the_global_minimum(task, length):
+def test_descent_in_small_steps_leads_from_the_starts_below_all_other_minima(task, length, next_best):
     generator = torch.Generator().manual_seed(0)
     z = point(*task.start) + task.jitter * torch.randn(64, 2, generator=generator, dtype=torch.float64)
-    for _ in range(int(0.7 / length) if length < 0.01 else 300):
+    for _ in range(200 if length > 0.01 else 600):
         z.requires_grad_()
         (slope,) = torch.autograd.grad(vmap(task.height)(z).sum(), z)
         z = z.detach() - length * slope / slope.norm(dim=1, keepdim=True).clamp(min=1)
-    assert (vmap(task.height)(z) < task.optimum + 1e-2).sum() >= 63
+    assert (vmap(task.height)(z) < next_best).sum() >= 63
 
 
 @pytest.mark.parametrize("task", SHIFTED, ids=name)
