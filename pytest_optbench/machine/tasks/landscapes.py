@@ -164,6 +164,9 @@ class StyblinskiTang2(Landscape):
     optimum: ClassVar[float | None] = -78.3323314075
     horizon: ClassVar[int] = 150
 
+    scale: ClassVar[float] = 50.0
+    """Of the descent: values are sums of terms of a hundred, and float32 rounds them to a hundred-thousandth."""
+
     start: ClassVar[tuple[float, ...]] = (-1.0, -1.5)
     minimum: ClassVar[tuple[float, ...]] = (-2.9035340278, -2.9035340278)
 

@@ -34,7 +34,7 @@ class BentCigar10(ExactTask):
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "ill_conditioned", "rotated"})
     source: ClassVar[str] = "BBOB f12 (Hansen et al. 2009)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 500
+    horizon: ClassVar[int] = 250
 
     dimension: int = knob(10, least=2)
     condition: float = knob(1e3, least=1, harder="more")

@@ -127,7 +127,7 @@ def test_nothing_in_the_plane_is_lower_than_the_optimum(task):
 def test_descent_in_small_steps_leads_from_the_starts_below_all_other_minima(task, length, next_best):
     generator = torch.Generator().manual_seed(0)
     z = point(*task.start) + task.jitter * torch.randn(64, 2, generator=generator, dtype=torch.float64)
-    for _ in range(200 if length > 0.01 else 600):
+    for _ in range(200 if length > 0.01 else 900):
         z.requires_grad_()
         (slope,) = torch.autograd.grad(vmap(task.height)(z).sum(), z)
         z = z.detach() - length * slope / slope.norm(dim=1, keepdim=True).clamp(min=1)
