@@ -64,7 +64,7 @@ class Rosenbrock10(ExactTask):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "ill_conditioned"})
     source: ClassVar[str] = "Rosenbrock 1960, BBOB f8 (Hansen et al. 2009)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 1200
+    horizon: ClassVar[int] = 400
 
     dimension: int = knob(10, least=2)
     steepness: float = knob(100.0, above=0, harder="more")
