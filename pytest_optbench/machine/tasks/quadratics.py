@@ -111,7 +111,7 @@ class BoothMatyas(ExactTask):
     Optimum: f* = 0 at u = (1, 3), v = s: Booth's squares vanish together, and Matyas' form has the eigenvalues 0.04 and
     1. It is least at the origin, so that it is shifted.
 
-    Exposes one step size for two parameters: at the start the slope of one is twenty times that of the other, whose
+    Exposes one step size for two parameters: at the start the slope of one is nine times that of the other, whose
     valley is the longer one.
     """
 
@@ -153,8 +153,8 @@ class L2lRandomQuadratic(ExactTask):
     least singular vector is as large as any, and m as far away as that singular value is small: in 300 steps, AdamW
     reached a tenth of the initial value on 31 of 32 seeds, but not a hundredth.
 
-    Exposes the spread of a step size over problems: every seed has another spectrum, of a condition from a hundred to
-    many thousands.
+    Exposes the spread of a step size over problems: every seed has another spectrum, of a condition between some
+    hundreds and some hundred thousands.
     """
 
     name: ClassVar[str] = "l2l_random_quadratic"
