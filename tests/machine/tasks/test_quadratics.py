@@ -24,7 +24,7 @@ def curvatures(task, one):
     [
         (Ellipsoid20(), torch.logspace(-2, 2, 20)),
         (Ellipsoid20(condition=100.0), torch.logspace(-1, 1, 20)),
-        (BentCigar10(), torch.tensor([1.0] + [1e3] * 9)),
+        (BentCigar10(), torch.tensor([1.0] + [500.0] * 9)),
         (BentCigar10(condition=50.0), torch.tensor([1.0] + [50.0] * 9)),
         (Discus10(), torch.tensor([1.0] * 9 + [1e6])),
         (Discus10(condition=50.0), torch.tensor([1.0] * 9 + [50.0])),
