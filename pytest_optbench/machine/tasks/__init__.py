@@ -6,31 +6,63 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pytest_optbench.machine.tasks.autoencoders import LinearAe
-from pytest_optbench.machine.tasks.bowls import Ellipsoid20Rotated, Sphere10
+from pytest_optbench.machine.tasks.bowls import Ellipsoid20, Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
+from pytest_optbench.machine.tasks.convex import DifferentPowers10, LogSumExp2, PowellSingular4, Zakharov5
 from pytest_optbench.machine.tasks.digits import DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
 from pytest_optbench.machine.tasks.drifting import DriftingMin10
 from pytest_optbench.machine.tasks.invariant import RayleighScaleInv
+from pytest_optbench.machine.tasks.landscapes import (
+    Branin,
+    Himmelblau,
+    LogGoldsteinPrice,
+    Mccormick,
+    SixHumpCamel,
+    StyblinskiTang2,
+    ThreeHumpCamel,
+)
 from pytest_optbench.machine.tasks.markov import MarkovTransformer
 from pytest_optbench.machine.tasks.matrices import MatrixFactor
+from pytest_optbench.machine.tasks.multimodal import Ackley2, Rastrigin2
 from pytest_optbench.machine.tasks.noise import MultNoiseBowl10
 from pytest_optbench.machine.tasks.parity import XorFlip
 from pytest_optbench.machine.tasks.physics import PinnPoisson
 from pytest_optbench.machine.tasks.plateaus import PlateauGauss
+from pytest_optbench.machine.tasks.quadratics import BentCigar10, BoothMatyas, Discus10, L2lRandomQuadratic, Trid6
 from pytest_optbench.machine.tasks.regression import DiabetesOls
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
 from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleTiny
 from pytest_optbench.machine.tasks.schaul import SchaulCliff
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.machine.tasks.task import Task
-from pytest_optbench.machine.tasks.valleys import Beale, Rosenbrock2
+from pytest_optbench.machine.tasks.valleys import Beale, Rosenbrock2, Rosenbrock10
 
 BUILTIN: tuple[Task, ...] = (
     SchaulCliff(),
     Sphere10(),
+    Ellipsoid20(),
     Ellipsoid20Rotated(),
+    BentCigar10(),
+    Discus10(),
+    DifferentPowers10(),
     Rosenbrock2(),
+    Rosenbrock10(),
     Beale(),
+    BoothMatyas(),
+    L2lRandomQuadratic(),
+    Himmelblau(),
+    ThreeHumpCamel(),
+    SixHumpCamel(),
+    Mccormick(),
+    Branin(),
+    StyblinskiTang2(),
+    LogGoldsteinPrice(),
+    LogSumExp2(),
+    PowellSingular4(),
+    Zakharov5(),
+    Trid6(),
+    Ackley2(),
+    Rastrigin2(),
     QuarticSaddle(),
     PlateauGauss(),
     MultNoiseBowl10(),
@@ -61,6 +93,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "ill_conditioned": "curvatures differ by orders of magnitude",
         "linear": "the model is linear in its parameters",
         "matrix": "every parameter has two dimensions",
+        "multimodal": "some minima are worse than others",
         "noisy": "the gradient is a random estimate: additive noise, minibatches or masks",
         "nonconvex": "the expected loss is not convex",
         "nonsmooth": "the gradient jumps",

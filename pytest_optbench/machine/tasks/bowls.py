@@ -54,6 +54,48 @@ class Sphere10(ExactTask):
 
 
 @dataclass(frozen=True)
+class Ellipsoid20(ExactTask):
+    """f(x) = ½ Σ λᵢ (xᵢ - mᵢ)², λ log-spaced from 1/√c to √c, condition c = 1e4, m drawn from N(0, 1) per seed.
+
+    Source: BBOB f2 (Hansen et al. 2009), without its oscillation.
+    Shapes: x (20,); the start is N(0, 0.1²) in every coordinate.
+    Optimum: f* = 0 at m, since every λ is positive. It is not the origin, where plain weight decay would find it
+    without a gradient.
+
+    Exposes whether there is a preconditioner at all: the curvature lies along the coordinates, where a diagonal one
+    takes it away.
+    """
+
+    name: ClassVar[str] = "ellipsoid20"
+    tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "ill_conditioned"})
+    source: ClassVar[str] = "BBOB f2 (Hansen et al. 2009)"
+    optimum: ClassVar[float | None] = 0.0
+    horizon: ClassVar[int] = 300
+
+    dimension: int = knob(20, least=2)
+    condition: float = knob(1e4, least=1)
+    """Ratio of the largest to the smallest curvature."""
+    jitter: float = knob(0.1, above=0)
+    """Standard deviation of the start around the origin."""
+
+    def shared(self) -> Tensors:
+        exponents = torch.linspace(-0.5, 0.5, self.dimension, dtype=torch.float64)
+        return {"curvatures": (self.condition**exponents).to(torch.float32)}
+
+    def private(self, streams: Streams) -> Tensors:
+        return {"centre": normal(streams.data, self.dimension)}
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {"x": self.jitter * normal(streams.init, self.dimension)}
+
+    def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
+        return 0.5 * (constants["curvatures"] * (parameters["x"] - constants["centre"]).square()).sum()
+
+    def solution(self, constants: Tensors, step: int) -> Tensors:
+        return {"x": constants["centre"].clone()}
+
+
+@dataclass(frozen=True)
 class Ellipsoid20Rotated(ExactTask):
     """f(x) = ½ Σ λᵢ (R (x - m))ᵢ², λ log-spaced from 1/√c to √c, condition c = 1e4, rotation R and corner m per seed.
 

@@ -16,6 +16,11 @@ def uniform(generator: Generator, *shape: int) -> Tensor:
     return torch.rand(shape, generator=generator, dtype=torch.float32)
 
 
+def distances(generator: Generator, *shape: int) -> Tensor:
+    """Independent numbers of random sign, their size uniform in [0.5, 1.5): far enough from zero, no two alike."""
+    return normal(generator, *shape).sign() * (0.5 + uniform(generator, *shape))
+
+
 def rotation(generator: Generator, dimension: int) -> Tensor:
     """An orthogonal matrix (dimension, dimension), Haar distributed (Mezzadri 2007, math-ph/0609050).
 

