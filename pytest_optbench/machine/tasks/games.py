@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from pytest_optbench.machine.streams import Streams
-from pytest_optbench.machine.tasks.draws import normal, rotation
+from pytest_optbench.machine.tasks.draws import apart, normal, rotation
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.task import Task, Tensors
 
@@ -32,28 +32,31 @@ class Game(Task):
 
 @dataclass(frozen=True)
 class BilinearGame(Game):
-    """f(x, y) = ½ μ ‖u‖² + uᵀ R v - ½ μ ‖v‖² with u = x - a, v = y - b and μ = 0.3: x descends f, y ascends it.
+    """f(x, y) = ½ μ ‖u‖² + uᵀ R v - ½ μ ‖v‖² with u = x - a, v = y - b and μ = 1: x descends f, y ascends it.
 
     Source: the bilinear game of Daskalakis et al. 2018, arXiv 1711.00141, with the strong convexity that Gidel et al.
     2019, arXiv 1802.10551, and others add to it; curl of Schaul et al. 2013, arXiv 1312.6055.
-    Shapes: x (5,), y (5,), a rotation R (5, 5) per seed, a and b (5,) from N(0, 1) per seed; both start at N(0, 0.1²).
+    Shapes: x (5,), y (5,), a rotation R (5, 5) per seed; both start at N(0, 0.1²), and the entries of a and b (5,) are
+    ±U(0.5, 1.5) with random signs per seed.
     Optimum: the evaluation is ½ (‖u‖² + ‖v‖²), half the squared distance to the saddle (a, b), and 0 only there. It is
     not the origin, where plain weight decay would find it without a gradient.
 
     Exposes rotation: around the saddle, the directions of both players turn in circles, and momentum of the usual sign
-    drives them outwards. With μ = 0 this is the purely bilinear game, which needs averaging or extragradients.
+    drives them outwards. AdamW gets to a ten-thousandth of the start, but only at lr 0.01 or less; at μ = 0.3 it gets
+    no farther than to a tenth. With μ = 0 this is the purely bilinear game, which takes averaging or extragradients:
+    every step of plain descent leads away from its saddle.
     """
 
     name: ClassVar[str] = "bilinear_game"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "rotated", "game"})
     source: ClassVar[str] = "Daskalakis et al. 2018 (arXiv 1711.00141), with strong convexity"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 800
+    horizon: ClassVar[int] = 600
     minimizer: ClassVar[str] = "x"
 
     dimension: int = knob(5, least=1)
     """Of each player."""
-    curvature: float = knob(0.3, least=0, harder="less")
+    curvature: float = knob(1.0, least=0, harder="less")
     """The strong convexity μ of each player's loss."""
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the start around the origin."""
@@ -61,8 +64,8 @@ class BilinearGame(Game):
     def private(self, streams: Streams) -> Tensors:
         return {
             "coupling": rotation(streams.data, self.dimension),
-            "centre_x": normal(streams.data, self.dimension),
-            "centre_y": normal(streams.data, self.dimension),
+            "centre_x": apart(streams.data, 0.5, 1.5, self.dimension),
+            "centre_y": apart(streams.data, 0.5, 1.5, self.dimension),
         }
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
@@ -85,7 +88,7 @@ class BilinearGame(Game):
 
 @dataclass(frozen=True)
 class DiracGan(Game):
-    """f(θ, ψ) = h(ψ·θ) + h(-ψ·c) - ½ γ ‖ψ‖² with h(t) = -ln(1 + e⁻ᵗ) and γ = 0.3: θ descends f, ψ ascends it.
+    """f(θ, ψ) = h(ψ·θ) + h(-ψ·c) - ½ γ ‖ψ‖² with h(t) = -ln(1 + e⁻ᵗ) and γ = 1: θ descends f, ψ ascends it.
 
     Source: the Dirac-GAN of Mescheder et al. 2018, arXiv 1801.04406, with its R1 regularizer.
     Shapes: generator θ (2,), the point that it makes; discriminator ψ (2,), which scores x by ψ·x; the data c (2,),
@@ -94,19 +97,20 @@ class DiracGan(Game):
     slopes -h'(ψ·c) c + h'(ψ·θ) θ - γ ψ and h'(ψ·θ) ψ vanish together at θ = c, ψ = 0. Weight decay finds ψ = 0, but
     takes θ away from c.
 
-    Exposes rotation, as `bilinear_game` does, where only one of two players is damped.
+    Exposes rotation, as `bilinear_game` does, where only one of two players is damped. At γ = 0.7, AdamW got to a
+    hundredth of the start on 15 of 16 seeds, at γ = 0.3 on 7.
     """
 
     name: ClassVar[str] = "dirac_gan"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "game"})
     source: ClassVar[str] = "Dirac-GAN of Mescheder et al. 2018 (arXiv 1801.04406), with R1"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 800
+    horizon: ClassVar[int] = 600
     minimizer: ClassVar[str] = "generator"
 
     dimension: int = knob(2, least=1)
     """Of the data."""
-    regularization: float = knob(0.3, least=0, harder="less")
+    regularization: float = knob(1.0, least=0, harder="less")
     """The weight of R1; without it, no plain optimizer ever gets to the equilibrium."""
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the generator's start around the origin."""

@@ -17,7 +17,7 @@ from pytest_optbench.machine.tasks.task import Tensors
 
 @dataclass(frozen=True)
 class HeavyTailBowl10(Sphere10):
-    """f(x) = ½ ‖x - m‖², with Cauchy noise of scale 0.1 added to every coordinate of its gradient.
+    """f(x) = ½ ‖x - m‖², with Cauchy noise of scale 0.03 added to every coordinate of its gradient.
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `quad_bowl`, noise `cauchy`);
     `gradient_noise_scale_heavy_tailed` of LightBench.
@@ -25,8 +25,9 @@ class HeavyTailBowl10(Sphere10):
     Optimum: f* = 0 at m. It is not the origin, where plain weight decay would find it without a gradient. The
     evaluation is exact; the noise has neither a mean nor a variance.
 
-    Exposes steps that grow with the gradient, and averages of squares, which one outlier owns: 1 draw in 160 is larger
-    than 10 times the gradient at a distance of one. Clipping and signs do not mind.
+    Exposes steps that grow with the gradient, and averages of squares, which one outlier owns: one draw in 50 is larger
+    than the gradient at a distance of one. Clipping and signs do not mind. At a scale of 0.1, AdamW got to a hundredth
+    of the start on no more than 5 of 16 seeds, whatever its learning rate.
     """
 
     name: ClassVar[str] = "heavy_tail_bowl10"
@@ -34,7 +35,7 @@ class HeavyTailBowl10(Sphere10):
     source: ClassVar[str] = "Schaul, Antonoglou, Silver 2013 (arXiv 1312.6055), quad_bowl with Cauchy noise"
     horizon: ClassVar[int] = 800
 
-    noise: float = knob(0.1, least=0)
+    noise: float = knob(0.03, least=0)
     """Scale of the Cauchy distribution: half of the draws are smaller."""
 
     def batches(self, streams: Streams, start: int, steps: int, constants: Tensors) -> Tensors:
