@@ -29,7 +29,7 @@ class DelayedGrad4(Sphere10):
 
     name: ClassVar[str] = "delayed_grad4"
     source: ClassVar[str] = "AsyncDelayedGradients of learned_optimization (Metz et al. 2022, arXiv 2203.11860)"
-    horizon: ClassVar[int] = 600
+    horizon: ClassVar[int] = 400
 
     delay: int = knob(4, least=1, harder="more")
     """Steps between parameters and the arrival of their gradient."""
@@ -58,7 +58,7 @@ class DelayedGrad16(DelayedGrad4):
     """
 
     name: ClassVar[str] = "delayed_grad16"
-    horizon: ClassVar[int] = 1500
+    horizon: ClassVar[int] = 800
 
     delay: int = knob(16, least=1, harder="more")
     """Steps between parameters and the arrival of their gradient."""

@@ -123,7 +123,7 @@ class OutlierSpikes(Sphere10):
     name: ClassVar[str] = "outlier_spikes"
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy"})
     source: ClassVar[str] = "quadratic_outliers of LightBench"
-    horizon: ClassVar[int] = 800
+    horizon: ClassVar[int] = 500
 
     spike: float = knob(2.0**15, least=1)
     """What a spike multiplies the gradient by."""

@@ -102,7 +102,7 @@ class NoisyRosenbrock2(Shaken, Rosenbrock2):
     name: ClassVar[str] = "noisy_rosenbrock2"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "ill_conditioned"})
     source: ClassVar[str] = "DeepOBS two_d_rosenbrock (Schneider et al. 2019, arXiv 1903.05499)"
-    horizon: ClassVar[int] = 1500
+    horizon: ClassVar[int] = 1000
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class NoisyBeale2(Shaken, Beale):
     name: ClassVar[str] = "noisy_beale2"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "ill_conditioned"})
     source: ClassVar[str] = "DeepOBS two_d_beale (Schneider et al. 2019, arXiv 1903.05499)"
-    horizon: ClassVar[int] = 1500
+    horizon: ClassVar[int] = 700
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class NoisyBranin2(Shaken):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy"})
     source: ClassVar[str] = "DeepOBS two_d_branin (Schneider et al. 2019, arXiv 1903.05499)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 800
+    horizon: ClassVar[int] = 700
 
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the start around (2.5, 12.5)."""

@@ -34,7 +34,7 @@ class ReparamScale(ExactTask):
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "ill_conditioned"})
     source: ClassVar[str] = "Rescale, Wichrowska et al. 2017 (arXiv 1703.04813)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 1500
+    horizon: ClassVar[int] = 800
 
     dimension: int = knob(5, least=1)
     """Of each of the two parameters."""
@@ -78,7 +78,7 @@ class LogObjective(Sphere10):
     name: ClassVar[str] = "log_objective"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic"})
     source: ClassVar[str] = "LogObjective, Wichrowska et al. 2017 (arXiv 1703.04813)"
-    horizon: ClassVar[int] = 1000
+    horizon: ClassVar[int] = 500
 
     epsilon: float = knob(1e-4, above=0, harder="less")
     """What keeps the logarithm finite at the minimum."""

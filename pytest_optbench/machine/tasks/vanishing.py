@@ -32,7 +32,7 @@ class DegeneratePowers(ExactTask):
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "ill_conditioned"})
     source: ClassVar[str] = "powers of LightBench"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 200
 
     powers: int = knob(6, least=1)
     """The greatest k."""
