@@ -110,7 +110,7 @@ class DiracGan(Game):
 
     dimension: int = knob(2, least=1)
     """Of the data."""
-    regularization: float = knob(1.0, least=0, harder="less")
+    regularization: float = knob(1.0, least=0)
     """The weight of R1; without it, no plain optimizer ever gets to the equilibrium."""
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the generator's start around the origin."""
