@@ -222,7 +222,7 @@ def plain_gradient_ms(case: Case) -> float | None:
     batch = {name: tensor[0] for name, tensor in case.placement.put(task.batches(streams, 0, 1, given)).items()}
     durations = []
     for _ in range(_TIMINGS):
-        parameters = {name: tensor.requires_grad_() for name, tensor in case.placement.put(start).items()}
+        parameters = {name: tensor.requires_grad_() for name, tensor in case.placement.put(start, task.dtype).items()}
         started = perf_counter()
         with torch.enable_grad():
             try:
@@ -291,7 +291,7 @@ def blank_row(case: Case, seed: int, **measured: object) -> Run:
         "target": case.threshold.target,
         "engine": case.mode,
         "device": case.device,
-        "dtype": str(case.dtype).removeprefix("torch."),
+        "dtype": str(case.task.dtype or case.dtype).removeprefix("torch."),
         **environment(),
         **measured,
     }

@@ -36,10 +36,11 @@ class Placement:
     device: torch.device
     dtype: torch.dtype
 
-    def put(self, tensors: Tensors) -> Tensors:
-        """The tensors on the device, floating-point ones in the dtype; integers keep theirs."""
+    def put(self, tensors: Tensors, dtype: torch.dtype | None = None) -> Tensors:
+        """The tensors on the device, floating-point ones in `dtype`, else in the group's; integers keep theirs."""
+        floating = dtype or self.dtype
         return {
-            name: tensor.to(self.device, self.dtype if tensor.is_floating_point() else tensor.dtype)
+            name: tensor.to(self.device, floating if tensor.is_floating_point() else tensor.dtype)
             for name, tensor in tensors.items()
         }
 
@@ -148,7 +149,7 @@ class Group:
                     self._private[lane.seed] = self.task.private(streams)
                 initial = self.task.initial(streams, self._host_constants(lane))
                 states.append(RandomState.seeded(streams.optimizer_seed) if self.own_random else None)
-                starts.append(self.placement.put(initial))
+                starts.append(self.placement.put(initial, self.task.dtype))
                 memory.append(self.placement.put(self.task.memory(initial, self._host_constants(lane))))
             crew.build(starts, [state for state in states if state is not None] or None)
         self._seat([(crew, tuple(range(len(crew.lanes)))) for crew in self.crews])

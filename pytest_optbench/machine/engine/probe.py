@@ -79,8 +79,11 @@ class _Probe:
         def draw(name: str) -> Tensor:
             return torch.randn(lanes, *shapes[name], generator=generator, dtype=torch.float32)
 
-        self.start = placement.put({name: draw(name) for name in shapes})
-        self.gradients = [list(placement.put({name: draw(name) for name in shapes}).values()) for _ in range(STEPS)]
+        def drawn() -> Tensors:
+            return placement.put({name: draw(name) for name in shapes}, task.dtype)
+
+        self.start = drawn()
+        self.gradients = [list(drawn().values()) for _ in range(STEPS)]
 
     def run(self) -> None:
         with _Kernels() as kernels:

@@ -8,9 +8,12 @@ from types import MappingProxyType
 from pytest_optbench.machine.tasks.autoencoders import LinearAe
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20, Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
+from pytest_optbench.machine.tasks.cliffs import GradientCliff
 from pytest_optbench.machine.tasks.convex import DifferentPowers10, LogSumExp2, PowellSingular4, Zakharov5
+from pytest_optbench.machine.tasks.delays import DelayedGrad4, DelayedGrad16
 from pytest_optbench.machine.tasks.digits import DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
 from pytest_optbench.machine.tasks.drifting import DriftingMin10
+from pytest_optbench.machine.tasks.games import BilinearGame, DiracGan
 from pytest_optbench.machine.tasks.invariant import RayleighScaleInv
 from pytest_optbench.machine.tasks.landscapes import (
     Branin,
@@ -24,10 +27,12 @@ from pytest_optbench.machine.tasks.landscapes import (
 from pytest_optbench.machine.tasks.markov import MarkovTransformer
 from pytest_optbench.machine.tasks.matrices import MatrixFactor
 from pytest_optbench.machine.tasks.multimodal import Ackley2, Rastrigin2
-from pytest_optbench.machine.tasks.noise import MultNoiseBowl10
+from pytest_optbench.machine.tasks.noise import HeavyTailBowl10, MaskoutBowl10, MultNoiseBowl10, OutlierSpikes
+from pytest_optbench.machine.tasks.noisy_classics import NoisyBeale2, NoisyBranin2, NoisyQuadratic100, NoisyRosenbrock2
 from pytest_optbench.machine.tasks.parity import XorFlip
 from pytest_optbench.machine.tasks.physics import PinnPoisson
 from pytest_optbench.machine.tasks.plateaus import PlateauGauss
+from pytest_optbench.machine.tasks.precision import Bf16Quadratic20
 from pytest_optbench.machine.tasks.quadratics import BentCigar10, BoothMatyas, Discus10, L2lRandomQuadratic, Trid6
 from pytest_optbench.machine.tasks.regression import DiabetesOls
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
@@ -35,7 +40,9 @@ from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleT
 from pytest_optbench.machine.tasks.schaul import SchaulCliff
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.machine.tasks.transformed import LogObjective, ReparamScale
 from pytest_optbench.machine.tasks.valleys import Beale, Rosenbrock2, Rosenbrock10
+from pytest_optbench.machine.tasks.vanishing import DegeneratePowers, DependencyChain10, MinMaxWell10
 
 BUILTIN: tuple[Task, ...] = (
     SchaulCliff(),
@@ -64,15 +71,33 @@ BUILTIN: tuple[Task, ...] = (
     Ackley2(),
     Rastrigin2(),
     QuarticSaddle(),
+    DegeneratePowers(),
     PlateauGauss(),
+    DependencyChain10(),
+    MinMaxWell10(),
+    GradientCliff(),
+    NoisyQuadratic100(),
+    NoisyRosenbrock2(),
+    NoisyBeale2(),
+    NoisyBranin2(),
+    HeavyTailBowl10(),
     MultNoiseBowl10(),
+    MaskoutBowl10(),
+    OutlierSpikes(),
     SparseRows200(),
     ScaleTiny(),
     ScaleHuge(),
     BlockScale15(),
+    ReparamScale(),
+    LogObjective(),
     GradientBurst(),
     DriftingMin10(),
+    DelayedGrad4(),
+    DelayedGrad16(),
+    BilinearGame(),
+    DiracGan(),
     RayleighScaleInv(),
+    Bf16Quadratic20(),
     DigitsLogreg(),
     DiabetesOls(),
     DigitsMlp32Relu(),
@@ -90,8 +115,10 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "classification": "class labels are predicted; metrics include accuracy and calibration",
         "convex": "the expected loss is convex in all parameters",
         "deterministic": "no randomness in the gradient: the same at one point and step",
+        "game": "two players descend losses of their own, each from what the other one does",
         "ill_conditioned": "curvatures differ by orders of magnitude",
         "linear": "the model is linear in its parameters",
+        "low_precision": "the parameters are kept in fewer bits than the gradient is computed with",
         "matrix": "every parameter has two dimensions",
         "multimodal": "some minima are worse than others",
         "noisy": "the gradient is a random estimate: additive noise, minibatches or masks",

@@ -30,3 +30,9 @@ def rotation(generator: Generator, dimension: int) -> Tensor:
     Q, R = torch.linalg.qr(gaussian)
     haar: Tensor = Q * R.diagonal().sign()
     return haar.to(torch.float32)
+
+
+def apart(generator: Generator, low: float, high: float, *shape: int) -> Tensor:
+    """Independent numbers of random sign whose sizes are uniform in [low, high): away from zero, and all different."""
+    sizes = low + (high - low) * uniform(generator, *shape)
+    return torch.where(uniform(generator, *shape) < 0.5, -sizes, sizes)

@@ -47,6 +47,8 @@ class Task:
     """The most seeds a case uses; a heavy task may declare fewer."""
     tolerance: ClassVar[float] = 0.05
     """Relative slowdown that a comparison ignores; a noisy task may declare more."""
+    dtype: ClassVar[torch.dtype | None] = None
+    """Floating-point type of the parameters that the optimizer steps; None for that of everything else in the case."""
     window: ClassVar[int] = 1
     """Consecutive evaluations that are averaged into one value (tracking tasks judge a tail, not an instant)."""
     batchable: ClassVar[bool] = True
