@@ -177,8 +177,9 @@ def _similarities(parameters: Tensors, images: Tensor, masks: Tensor, groups: in
     """Scaled cosines (groups, n, n) between the views of `images` (groups * n, 64) under either of `masks` (2, ...)."""
     embedded = outputs(parameters, (images * masks).flatten(0, 1).T)
     embedded = embedded * (embedded.square().sum(0) + 1e-6).rsqrt()
-    one, other = embedded.unflatten(1, (2, groups, -1)).permute(1, 2, 3, 0).unbind()
-    return one @ other.transpose(1, 2) / TEMPERATURE
+    one, other = embedded.reshape(len(embedded), 2, groups, -1).permute(1, 2, 3, 0).unbind()
+    scaled: Tensor = one @ other.transpose(1, 2) / TEMPERATURE
+    return scaled
 
 
 def _scores(parameters: Tensors, x: Tensor, y: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class SuperResolutionDigits(Task):
 
     def shared(self) -> Tensors:
         images = torch.tensor(digits()[0])
-        pooled = images.unflatten(1, (4, 2, 4, 2)).mean((2, 4))
+        pooled = images.view(-1, 4, 2, 4, 2).mean((2, 4))
         enlarged = pooled.repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1)
         return {
             "inputs": pooled.flatten(1),
@@ -86,10 +86,10 @@ class SuperResolutionDigits(Task):
     def examples(self, parameters: Tensors, constants: Tensors) -> Tensors:
         shown = slice(TRAINING_SAMPLES, TRAINING_SAMPLES + SHOWN)
         inputs = constants["inputs"][shown]
-        enlarged = inputs.unflatten(1, (4, 4)).repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1)
+        enlarged = inputs.view(-1, 4, 4).repeat_interleave(2, 1).repeat_interleave(2, 2).flatten(1)
         return {
-            "inputs": inputs.unflatten(1, (4, 4)),
-            "restored": (enlarged + outputs(parameters, inputs.T).T).unflatten(1, (8, 8)),
+            "inputs": inputs.view(-1, 4, 4),
+            "restored": (enlarged + outputs(parameters, inputs.T).T).reshape(-1, 8, 8),
         }
 
 
@@ -158,7 +158,7 @@ class DenoiseDigits(Task):
     def examples(self, parameters: Tensors, constants: Tensors) -> Tensors:
         noisy = constants["noisy"][:SHOWN]
         images = {"inputs": noisy, "restored": outputs(parameters, noisy.T).T}
-        return {name: (constants["mean"] + image).unflatten(1, (8, 8)) for name, image in images.items()}
+        return {name: (constants["mean"] + image).reshape(-1, 8, 8) for name, image in images.items()}
 
 
 def _error(found: Tensor, wanted: Tensor) -> Tensor:

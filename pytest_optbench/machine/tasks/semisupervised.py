@@ -88,7 +88,7 @@ class SemisupDigits(Task):
         # One pass for all: three matrix products of a few samples cost thrice as much as one.
         logits = outputs(parameters, torch.cat([constants["images"][labelled], clean, clean + batch["noise"]]).T)
         supervised = cross_entropy(logits[None, :, : len(labelled)], constants["labels"][labelled][None])
-        one, other = logits[:, len(labelled) :].softmax(0).split(self.batch_size, dim=1)
+        one, other = logits[:, len(labelled) :].softmax(0).chunk(2, dim=1)
         return supervised + self.consistency * (one - other).square().sum(0).mean()
 
     def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
