@@ -43,7 +43,7 @@ def test_evaluation_is_the_mean_loss_of_many_samples(task, instance):
     weight = 0.2 * one.parameters["weight"] + one.constants["direction"]
     parameters = {"weight": weight, "bias": torch.tensor([-0.5])}
     losses = softplus(-labels * (inputs @ weight - 0.5))
-    error = 4 * losses.std() / len(losses) ** 0.5
+    error = 4 * losses.std().item() / len(losses) ** 0.5
     assert task.evaluate(parameters, one.constants, STEP).item() == pytest.approx(losses.mean().item(), abs=error)
 
 

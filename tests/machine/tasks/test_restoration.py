@@ -86,10 +86,10 @@ def test_linear_bound_of_super_resolution_is_that_of_a_regression():
 def test_linear_bound_of_denoising_is_that_of_a_regression_on_much_noise():
     images = digits()[0].astype(np.float64)
     random = np.random.RandomState(0)
-    repeated = np.repeat(images, 20, 0)
+    repeated = np.repeat(images, 6, 0)
     noisy = repeated + 0.3 * random.standard_normal(repeated.shape)
-    split = 20 * TRAINING_SAMPLES
+    split = 6 * TRAINING_SAMPLES
     model = LinearRegression().fit(noisy[:split], repeated[:split])
     error = np.square(model.predict(noisy[split:]) - repeated[split:]).sum(1).mean()
-    assert linear_denoising_error() == pytest.approx(error, rel=0.01)
+    assert linear_denoising_error() == pytest.approx(error, rel=0.02)
     assert linear_denoising_error() == pytest.approx(1.4827, abs=1e-4)
