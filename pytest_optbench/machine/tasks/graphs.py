@@ -19,7 +19,7 @@ from pytest_optbench.machine.tasks.task import Task, Tensors
 
 COMMUNITY = 50
 LABELLED = 10
-WITHIN, BETWEEN = 0.4, 0.04
+WITHIN, BETWEEN = 0.6, 0.02
 SMOOTHING = 0.2
 FEATURES = 8
 
@@ -32,10 +32,10 @@ class GcnSbm(Task):
     (Holland et al. 1983), in place of Cora.
     Shapes: W₀ (8, 16), b₀ (16,), W₁ (16, 2), b₁ (2,), as He et al. 2015 (arXiv 1502.01852) with biases at 0; Â
     (100, 100) is the adjacency with loops, divided by the roots of both degrees. Nodes of one community are linked with
-    probability 0.4, others with 0.04, anew per seed; features X (100, 8) are N(± 0.15 v, I), v of signs drawn per seed.
+    probability 0.6, others with 0.02, anew per seed; features X (100, 8) are N(± 0.15 v, I), v of signs drawn per seed.
     10 nodes of each community are labelled, all at every step.
     Optimum: unknown, so the target is relative to the references. The graph alone tells all communities (the regime of
-    exact recovery, Abbe et al. 2016, arXiv 1405.3267: (√40 - √4)² > 2 ln 100), which would leave the entropy of the
+    exact recovery, Abbe et al. 2016, arXiv 1405.3267: (√60 - √2)² > 2 ln 100), which would leave the entropy of the
     smoothing, 0.32508297: each label counts 0.9, and the other 0.1 (Szegedy et al. 2016, arXiv 1512.00567).
 
     The evaluation is the smoothed cross-entropy of the 80 nodes without label; metrics are theirs too. Smoothing is
@@ -47,7 +47,7 @@ class GcnSbm(Task):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "classification", "graph"})
     source: ClassVar[str] = "Kipf and Welling 2017 (arXiv 1609.02907) on the stochastic block model"
-    horizon: ClassVar[int] = 200
+    horizon: ClassVar[int] = 60
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
         {"initial": (0.5, 2.0), "dead_units": (0.0, 0.6)}
     )

@@ -116,7 +116,7 @@ class TwoViewAlignment(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "matrix", "multimodal"})
     source: ClassVar[str] = "CLIP (Radford et al. 2021, arXiv 2103.00020) on Gaussian views (Bach and Jordan 2005)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 500
+    horizon: ClassVar[int] = 300
 
     dimension: int = knob(10, least=len(LATENTS))
     """Of either view."""

@@ -137,7 +137,7 @@ class Spiral(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification"})
     source: ClassVar[str] = "CS231n (Karpathy 2015), after Lang and Witbrock 1988"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 600
+    horizon: ClassVar[int] = 400
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"initial": (0.9, 3.0)})
 
     width: int = knob(24, least=1, harder="less")

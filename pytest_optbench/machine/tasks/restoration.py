@@ -43,7 +43,7 @@ class SuperResolutionDigits(Task):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "image_to_image"})
     source: ClassVar[str] = "residual super-resolution (Kim et al. 2016, arXiv 1511.04587), on scikit-learn's digits"
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 250
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
         {"initial": (3.0, 100.0), "dead_units": (0.0, 0.5)}
     )
@@ -99,7 +99,7 @@ class DenoiseDigits(Task):
 
     Source: denoising autoencoders (Vincent et al. 2010, JMLR 11), on scikit-learn's digits.
     Shapes: weights (64, 64), (64, 64), biases (64,), (64,), ReLU between; they start as He et al. 2015 (arXiv
-    1502.01852), biases at 0. A batch is 48 indices of training images, drawn with replacement, and noise (48, 64).
+    1502.01852), biases at 0. A batch is 32 indices of training images, drawn with replacement, and noise (32, 64).
     Optimum: unknown, so the target is relative to the references. The Wiener filter, the best linear map, leaves
     1.4827 on the held-out images, the mean image 4.69, and the noise itself 5.76.
 
@@ -111,14 +111,14 @@ class DenoiseDigits(Task):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "image_to_image"})
     source: ClassVar[str] = "denoising autoencoders (Vincent et al. 2010, JMLR 11), on scikit-learn's digits"
-    horizon: ClassVar[int] = 300
+    horizon: ClassVar[int] = 200
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
         {"initial": (10.0, 100.0), "dead_units": (0.0, 0.5)}
     )
 
     width: int = knob(64, least=1)
     """Units of the hidden layer."""
-    batch_size: int = knob(48, least=1)
+    batch_size: int = knob(32, least=1)
 
     def shared(self) -> Tensors:
         images = torch.tensor(digits()[0])
