@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pytest_optbench.machine.tasks.autoencoders import LinearAe
+from pytest_optbench.machine.tasks.batch_scaling import BatchScaling16, BatchScaling128, BatchScaling1400
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20, Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
 from pytest_optbench.machine.tasks.cliffs import GradientCliff
@@ -14,6 +15,7 @@ from pytest_optbench.machine.tasks.delays import DelayedGrad4, DelayedGrad16
 from pytest_optbench.machine.tasks.digits import DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
 from pytest_optbench.machine.tasks.drifting import DriftingMin10
 from pytest_optbench.machine.tasks.games import BilinearGame, DiracGan
+from pytest_optbench.machine.tasks.graphs import GcnSbm
 from pytest_optbench.machine.tasks.invariant import RayleighScaleInv
 from pytest_optbench.machine.tasks.landscapes import (
     Branin,
@@ -26,18 +28,24 @@ from pytest_optbench.machine.tasks.landscapes import (
 )
 from pytest_optbench.machine.tasks.markov import MarkovTransformer
 from pytest_optbench.machine.tasks.matrices import MatrixFactor
+from pytest_optbench.machine.tasks.mixtures import Gmm2, ImbalancedGmm
 from pytest_optbench.machine.tasks.multimodal import Ackley2, Rastrigin2
 from pytest_optbench.machine.tasks.noise import HeavyTailBowl10, MaskoutBowl10, MultNoiseBowl10, OutlierSpikes
 from pytest_optbench.machine.tasks.noisy_classics import NoisyBeale2, NoisyBranin2, NoisyQuadratic100, NoisyRosenbrock2
+from pytest_optbench.machine.tasks.pairings import ContrastiveDigits, TwoViewAlignment
 from pytest_optbench.machine.tasks.parity import XorFlip
 from pytest_optbench.machine.tasks.physics import PinnPoisson
+from pytest_optbench.machine.tasks.planar import Spiral, TwoMoons
+from pytest_optbench.machine.tasks.plasticity import Plasticity
 from pytest_optbench.machine.tasks.plateaus import PlateauGauss
 from pytest_optbench.machine.tasks.precision import Bf16Quadratic20
 from pytest_optbench.machine.tasks.quadratics import BentCigar10, BoothMatyas, Discus10, L2lRandomQuadratic, Trid6
 from pytest_optbench.machine.tasks.regression import DiabetesOls
+from pytest_optbench.machine.tasks.restoration import DenoiseDigits, SuperResolutionDigits
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
 from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleTiny
 from pytest_optbench.machine.tasks.schaul import SchaulCliff
+from pytest_optbench.machine.tasks.semisupervised import SemisupDigits
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.machine.tasks.transformed import LogObjective, ReparamScale
@@ -106,7 +114,21 @@ BUILTIN: tuple[Task, ...] = (
     MatrixFactor(),
     MarkovTransformer(),
     XorFlip(),
+    Gmm2(),
+    ImbalancedGmm(),
+    TwoMoons(),
+    Spiral(),
+    Plasticity(),
+    BatchScaling16(),
+    BatchScaling128(),
+    BatchScaling1400(),
     PinnPoisson(),
+    GcnSbm(),
+    SemisupDigits(),
+    ContrastiveDigits(),
+    TwoViewAlignment(),
+    SuperResolutionDigits(),
+    DenoiseDigits(),
 )
 
 TAGS: Mapping[str, str] = MappingProxyType(
@@ -116,11 +138,13 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "convex": "the expected loss is convex in all parameters",
         "deterministic": "no randomness in the gradient: the same at one point and step",
         "game": "two players descend losses of their own, each from what the other one does",
+        "graph": "the samples are the nodes of a graph, and the network mixes neighbours",
         "ill_conditioned": "curvatures differ by orders of magnitude",
+        "image_to_image": "images are predicted from images; examples show some",
         "linear": "the model is linear in its parameters",
         "low_precision": "the parameters are kept in fewer bits than the gradient is computed with",
         "matrix": "every parameter has two dimensions",
-        "multimodal": "some minima are worse than others",
+        "multimodal": "views of two kinds are brought together",
         "noisy": "the gradient is a random estimate: additive noise, minibatches or masks",
         "nonconvex": "the expected loss is not convex",
         "nonsmooth": "the gradient jumps",
@@ -130,6 +154,8 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "rotated": "the curvature is not aligned with the coordinates",
         "saddle": "the start is close to a stationary point that is no minimum",
         "scale_invariant": "the loss does not change when all parameters are multiplied by a number",
+        "self_supervised": "no labels: the data are their own targets",
+        "semi_supervised": "few labels, and many samples without",
         "sequence": "tokens of a sequence are predicted",
         "sparse": "most entries of a gradient are exactly zero",
         "transformer": "the model is an attention network",

@@ -77,7 +77,21 @@ CATALOGUE = (
     "matrix_factor",
     "markov_transformer",
     "xor_flip",
+    "gmm2",
+    "imbalanced_gmm",
+    "two_moons",
+    "spiral",
+    "plasticity",
+    "batch_scaling16",
+    "batch_scaling128",
+    "batch_scaling1400",
     "pinn_poisson",
+    "gcn_sbm",
+    "semisup_digits",
+    "contrastive_digits",
+    "two_view_alignment",
+    "super_resolution_digits",
+    "denoise_digits",
 )
 SOLVABLE = [task for task in BUILTIN if type(task).solution is not Task.solution]
 SCHEDULED = {"minimum", "factor"}
