@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pytest_optbench.machine.tasks.autoencoders import LinearAe
+from pytest_optbench.machine.tasks.autoencoders import LinearAe, TiedAe
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
-from pytest_optbench.machine.tasks.digits import DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
+from pytest_optbench.machine.tasks.convolutions import DigitsConv2c
+from pytest_optbench.machine.tasks.digits import (
+    DigitsDeep20Tanh,
+    DigitsMlp20Sigmoid,
+    DigitsMlp32Relu,
+    DigitsMlpBn,
+    DigitsMlpLn,
+)
 from pytest_optbench.machine.tasks.drifting import DriftingMin10
+from pytest_optbench.machine.tasks.embeddings import ZipfEmbedding
 from pytest_optbench.machine.tasks.invariant import RayleighScaleInv
-from pytest_optbench.machine.tasks.markov import MarkovTransformer
-from pytest_optbench.machine.tasks.matrices import MatrixFactor
+from pytest_optbench.machine.tasks.logistic import BreastCancerLogreg, DigitsLogreg, IrisLogreg, WineLogreg
+from pytest_optbench.machine.tasks.markov import MarkovLstm, MarkovTransformer
+from pytest_optbench.machine.tasks.matrices import MatrixCompletion, MatrixFactor
 from pytest_optbench.machine.tasks.noise import MultNoiseBowl10
 from pytest_optbench.machine.tasks.parity import XorFlip
 from pytest_optbench.machine.tasks.physics import PinnPoisson
 from pytest_optbench.machine.tasks.plateaus import PlateauGauss
+from pytest_optbench.machine.tasks.recurrent import Adding20, Copy20
 from pytest_optbench.machine.tasks.regression import DiabetesOls
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
 from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleTiny
@@ -42,12 +52,25 @@ BUILTIN: tuple[Task, ...] = (
     DriftingMin10(),
     RayleighScaleInv(),
     DigitsLogreg(),
+    BreastCancerLogreg(),
+    WineLogreg(),
+    IrisLogreg(),
     DiabetesOls(),
+    DigitsMlp20Sigmoid(),
     DigitsMlp32Relu(),
     DigitsMlpBn(),
+    DigitsMlpLn(),
+    DigitsConv2c(),
+    DigitsDeep20Tanh(),
     LinearAe(),
+    TiedAe(),
     MatrixFactor(),
+    MatrixCompletion(),
+    ZipfEmbedding(),
     MarkovTransformer(),
+    MarkovLstm(),
+    Adding20(),
+    Copy20(),
     XorFlip(),
     PinnPoisson(),
 )
@@ -57,6 +80,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "batch_norm": "layers are normalized by statistics of the minibatch",
         "classification": "class labels are predicted; metrics include accuracy and calibration",
         "convex": "the expected loss is convex in all parameters",
+        "convolution": "the model has convolutional layers",
         "deterministic": "no randomness in the gradient: the same at one point and step",
         "ill_conditioned": "curvatures differ by orders of magnitude",
         "linear": "the model is linear in its parameters",
@@ -67,6 +91,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "nonstationary": "the problem, or the scale of its gradient, changes over time",
         "physics": "a differential equation is solved",
         "plateau": "the descent starts where there is next to no slope",
+        "recurrent": "the model carries a state from one symbol of a sequence to the next",
         "rotated": "the curvature is not aligned with the coordinates",
         "saddle": "the start is close to a stationary point that is no minimum",
         "scale_invariant": "the loss does not change when all parameters are multiplied by a number",
