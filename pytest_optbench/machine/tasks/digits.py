@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.classification import classification_metrics
-from pytest_optbench.machine.tasks.draws import normal
+from pytest_optbench.machine.tasks.draws import normal, rotation
 from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, cross_entropy, data_set, digits
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.task import Task, Tensors
@@ -47,6 +47,8 @@ class DigitsTask(Task):
 
     tier = "small"
     sane: ClassVar[Mapping[str, tuple[float, float]]] = _GUESSING
+    evaluated: ClassVar[int] = EVALUATED
+    """The first so many training images are what a network is evaluated on."""
 
     batch_size: int = knob(96, least=2)
 
@@ -65,7 +67,7 @@ class DigitsTask(Task):
         return cross_entropy(self.logits(parameters, images), labels)
 
     def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
-        images, labels = constants["images"][:EVALUATED], constants["labels"][:EVALUATED]
+        images, labels = constants["images"][: self.evaluated], constants["labels"][: self.evaluated]
         return cross_entropy(self.logits(parameters, images), labels)
 
     def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
@@ -250,11 +252,11 @@ class DigitsMlpLn(DigitsTask):
 class DigitsDeep20Tanh(DigitsTask):
     """f = mean cross-entropy of a network of 20 layers, 64-16-...-16-10, with tanh and no normalization.
 
-    Source: deep plain networks as in Glorot and Bengio 2010 (AISTATS); critical initialization by Schoenholz et al.
-    2017 (arXiv 1611.01232).
+    Source: deep plain networks as in Glorot and Bengio 2010 (AISTATS); orthogonal initialization of Saxe et al. 2014
+    (arXiv 1312.6120), by which depth need not slow them down (Pennington et al. 2017, arXiv 1711.04735).
     Shapes: weights (16, 64), (18, 16, 16), (10, 16); biases (19, 16), (10,) at 0; the 18 square layers lie in one
-    tensor. Weights are N(0, 1/fan-in), where signals neither die out nor explode at once; a batch is 64 indices of
-    training images, drawn with replacement.
+    tensor, and each starts orthogonal, so that signals neither die out nor explode at once; the first and the last
+    start as N(0, 1/fan-in). A batch is 48 indices of training images, drawn with replacement.
     Optimum: unknown (cross-entropy tends to 0), so the target is relative to the references.
 
     Exposes gradients that shrink or grow from layer to layer: a step that is right for one is wrong for another.
@@ -262,9 +264,7 @@ class DigitsDeep20Tanh(DigitsTask):
 
     name: ClassVar[str] = "digits_deep20_tanh"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification"})
-    source: ClassVar[str] = (
-        "Glorot and Bengio 2010; Schoenholz et al. 2017 (arXiv 1611.01232), on scikit-learn's digits"
-    )
+    source: ClassVar[str] = "Glorot and Bengio 2010; Saxe et al. 2014 (arXiv 1312.6120), on scikit-learn's digits"
     horizon: ClassVar[int] = 300
 
     batch_size: int = knob(48, least=2)
@@ -275,7 +275,7 @@ class DigitsDeep20Tanh(DigitsTask):
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
         return {
             "first": normal(streams.init, self.width, 64) * 64**-0.5,
-            "square": normal(streams.init, self.layers - 2, self.width, self.width) * self.width**-0.5,
+            "square": torch.stack([rotation(streams.init, self.width) for _ in range(self.layers - 2)]),
             "bias": torch.zeros(self.layers - 1, self.width),
             "last": normal(streams.init, 10, self.width) * self.width**-0.5,
             "last_bias": torch.zeros(10),

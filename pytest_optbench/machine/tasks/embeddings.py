@@ -30,7 +30,7 @@ class ZipfEmbedding(Task):
     Shapes: embeddings E (256, 8), W (16, 8), start N(0, 0.5²) and N(0, 1/8); p_c is proportional to 1/(c + 1); a batch
     is 64 words, drawn from p. The true distributions q (256, 16) are softmax(2 A Bᵀ / √8) with Gaussian A and B, drawn
     once with `RandomState(0)`.
-    Optimum: f* = 0, the entropy Σ p_c H(q_c) of the generator, since q has the rank of the factors.
+    Optimum: f* = 1.6112330 nats, the entropy Σ p_c H(q_c) of the generator, since q has the rank of the factors.
 
     The evaluation is the exact expectation. A step learns from the whole distribution of its words, as from a teacher:
     at the optimum no noise is left. Exposes rows with an exact zero as gradient at most steps, moments that decay
@@ -41,8 +41,8 @@ class ZipfEmbedding(Task):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "sparse", "matrix"})
     source: ClassVar[str] = "Wichrowska et al. 2017 (arXiv 1703.04813), Kunstner et al. 2024 (arXiv 2402.19449)"
-    optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 600
+    optimum: ClassVar[float | None] = 1.6112330
+    horizon: ClassVar[int] = 450
 
     batch_size: int = knob(64, least=1)
     """Words that a step sees."""

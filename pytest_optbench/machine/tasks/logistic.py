@@ -115,7 +115,7 @@ class BreastCancerLogreg(_Logreg):
     Source: benchopt `logreg_l2` (Moreau et al. 2022, arXiv 2206.13424), on the breast cancer data of scikit-learn
     (Wolberg, Street and Mangasarian 1995).
     Shapes: W (2, 30), b (2,), X (569, 30), y (569,); the start is N(0, 0.1²) for W and 0 for b.
-    Optimum: f* = 0 by Newton's method in float64. The penalty makes it unique, up to a constant in b.
+    Optimum: f* = 0.05348553 by Newton's method in float64. The penalty makes it unique, up to a constant in b.
 
     Exposes correlated features: radius, perimeter and area of a nucleus say almost the same.
     """

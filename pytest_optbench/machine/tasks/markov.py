@@ -158,7 +158,7 @@ class MarkovLstm(_MarkovTask):
     Source: synthetic language modelling after the recurrent tasks of learned_optimization (Metz et al. 2022, arXiv
     2203.11860); LSTM of Hochreiter and Schmidhuber 1997 with the forget gate of Gers et al. 2000, whose bias starts at
     1 (Jozefowicz et al. 2015).
-    Shapes: a batch is 8 sequences of 12 tokens out of 16; 16 cells: input (64, 16), recurrent (64, 16) and bias (64,)
+    Shapes: a batch is 12 sequences of 8 tokens out of 16; 16 cells: input (64, 16), recurrent (64, 16) and bias (64,)
     of the forget, input and output gates and the candidates, in this order; head (16, 16), its bias (16,). Matrices
     start as N(0, 1/fan-in), but the columns of `input`, one for each token, as N(0, 1).
     Optimum: f* = 1.754457 nats, the entropy rate of the chain: no predictor of the next token beats the true
@@ -173,8 +173,9 @@ class MarkovLstm(_MarkovTask):
     horizon: ClassVar[int] = 300
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"initial": (2.7, 3.5)})
 
-    length: int = knob(12, least=1)
+    length: int = knob(8, least=1)
     """Tokens that the network sees of a sequence."""
+    batch_size: int = knob(12, least=1)
     width: int = knob(16, least=1)
     """Cells of the LSTM."""
 

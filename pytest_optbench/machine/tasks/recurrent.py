@@ -19,7 +19,7 @@ from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.task import Task, Tensors
 
 SYMBOLS = 4
-HELD_OUT = 128
+HELD_OUT = 64
 """Sequences that are evaluated, always the same."""
 
 
