@@ -265,7 +265,7 @@ class DigitsDeep20Tanh(DigitsTask):
     name: ClassVar[str] = "digits_deep20_tanh"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification"})
     source: ClassVar[str] = "Glorot and Bengio 2010; Saxe et al. 2014 (arXiv 1312.6120), on scikit-learn's digits"
-    horizon: ClassVar[int] = 300
+    horizon: ClassVar[int] = 200
 
     batch_size: int = knob(48, least=2)
     width: int = knob(16, least=1)
