@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pytest_optbench.machine.tasks.autoencoders import LinearAe
+from pytest_optbench.machine.tasks.autoencoders import LinearAe, TiedAe
 from pytest_optbench.machine.tasks.batch_scaling import BatchScaling16, BatchScaling128, BatchScaling1400
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20, Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
 from pytest_optbench.machine.tasks.cliffs import GradientCliff
 from pytest_optbench.machine.tasks.convex import DifferentPowers10, LogSumExp2, PowellSingular4, Zakharov5
+from pytest_optbench.machine.tasks.convolutions import DigitsConv2c
 from pytest_optbench.machine.tasks.delays import DelayedGrad4, DelayedGrad16
-from pytest_optbench.machine.tasks.digits import DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
+from pytest_optbench.machine.tasks.digits import (
+    DigitsDeep20Tanh,
+    DigitsLogreg,
+    DigitsMlp20Sigmoid,
+    DigitsMlp32Relu,
+    DigitsMlpBn,
+    DigitsMlpLn,
+)
 from pytest_optbench.machine.tasks.drifting import DriftingMin10
+from pytest_optbench.machine.tasks.embeddings import ZipfEmbedding
 from pytest_optbench.machine.tasks.games import BilinearGame, DiracGan
 from pytest_optbench.machine.tasks.graphs import GcnSbm
 from pytest_optbench.machine.tasks.invariant import RayleighScaleInv
@@ -26,8 +35,9 @@ from pytest_optbench.machine.tasks.landscapes import (
     StyblinskiTang2,
     ThreeHumpCamel,
 )
-from pytest_optbench.machine.tasks.markov import MarkovTransformer
-from pytest_optbench.machine.tasks.matrices import MatrixFactor
+from pytest_optbench.machine.tasks.logistic import BreastCancerLogreg, DigitsLogreg, IrisLogreg, WineLogreg
+from pytest_optbench.machine.tasks.markov import MarkovLstm, MarkovTransformer
+from pytest_optbench.machine.tasks.matrices import MatrixCompletion, MatrixFactor
 from pytest_optbench.machine.tasks.mixtures import Gmm2, ImbalancedGmm
 from pytest_optbench.machine.tasks.multimodal import Ackley2, Rastrigin2
 from pytest_optbench.machine.tasks.noise import HeavyTailBowl10, MaskoutBowl10, MultNoiseBowl10, OutlierSpikes
@@ -40,6 +50,7 @@ from pytest_optbench.machine.tasks.plasticity import Plasticity
 from pytest_optbench.machine.tasks.plateaus import PlateauGauss
 from pytest_optbench.machine.tasks.precision import Bf16Quadratic20
 from pytest_optbench.machine.tasks.quadratics import BentCigar10, BoothMatyas, Discus10, L2lRandomQuadratic, Trid6
+from pytest_optbench.machine.tasks.recurrent import Adding20, Copy20
 from pytest_optbench.machine.tasks.regression import DiabetesOls
 from pytest_optbench.machine.tasks.restoration import DenoiseDigits, SuperResolutionDigits
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
@@ -107,12 +118,25 @@ BUILTIN: tuple[Task, ...] = (
     RayleighScaleInv(),
     Bf16Quadratic20(),
     DigitsLogreg(),
+    BreastCancerLogreg(),
+    WineLogreg(),
+    IrisLogreg(),
     DiabetesOls(),
+    DigitsMlp20Sigmoid(),
     DigitsMlp32Relu(),
     DigitsMlpBn(),
+    DigitsMlpLn(),
+    DigitsConv2c(),
+    DigitsDeep20Tanh(),
     LinearAe(),
+    TiedAe(),
     MatrixFactor(),
+    MatrixCompletion(),
+    ZipfEmbedding(),
     MarkovTransformer(),
+    MarkovLstm(),
+    Adding20(),
+    Copy20(),
     XorFlip(),
     Gmm2(),
     ImbalancedGmm(),
@@ -136,6 +160,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "batch_norm": "layers are normalized by statistics of the minibatch",
         "classification": "class labels are predicted; metrics include accuracy and calibration",
         "convex": "the expected loss is convex in all parameters",
+        "convolution": "the model has convolutional layers",
         "deterministic": "no randomness in the gradient: the same at one point and step",
         "game": "two players descend losses of their own, each from what the other one does",
         "graph": "the samples are the nodes of a graph, and the network mixes neighbours",
@@ -151,6 +176,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "nonstationary": "the problem, or the scale of its gradient, changes over time",
         "physics": "a differential equation is solved",
         "plateau": "the descent starts where there is next to no slope",
+        "recurrent": "the model carries a state from one symbol of a sequence to the next",
         "rotated": "the curvature is not aligned with the coordinates",
         "saddle": "the start is close to a stationary point that is no minimum",
         "scale_invariant": "the loss does not change when all parameters are multiplied by a number",

@@ -1,8 +1,7 @@
-"""The digits: the data, the convex optimum, and both networks against torch's own modules."""
+"""The digits: the data, and the networks against torch's own modules."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -11,14 +10,17 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from pytest_optbench.machine.tasks.digits import TRAINING_SAMPLES, DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
+from pytest_optbench.machine.tasks.digits import (
+    DigitsDeep20Tanh,
+    DigitsMlp20Sigmoid,
+    DigitsMlp32Relu,
+    DigitsMlpBn,
+    DigitsMlpLn,
+    dead_share,
+)
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES
 
 STEP = torch.tensor(0.0)
-
-
-@pytest.fixture
-def zeros(instance):
-    return {name: torch.zeros_like(tensor) for name, tensor in instance(DigitsLogreg()).parameters.items()}
 
 
 def reference_network(parameters):
@@ -69,7 +71,7 @@ def perceptron(instance):
 
 def test_images_are_those_of_scikit_learn_in_the_unit_interval():
     images, labels = load_digits(return_X_y=True)
-    found = DigitsLogreg().shared()
+    found = DigitsMlp32Relu().shared()
     order = torch.tensor(images / 16).float()
     assert sorted(map(tuple, found["images"].tolist())) == sorted(map(tuple, order.tolist()))
     assert found["labels"].bincount().tolist() == torch.tensor(labels).bincount().tolist()
@@ -84,35 +86,14 @@ def test_images_keep_their_labels():
 
 
 def test_writing_to_the_data_of_one_case_does_not_reach_the_next():
-    DigitsLogreg().shared()["images"].zero_()
-    assert DigitsLogreg().shared()["images"].any()
+    DigitsMlp32Relu().shared()["images"].zero_()
+    assert DigitsMlp32Relu().shared()["images"].any()
 
 
 def test_training_and_held_out_images_have_every_digit():
     labels = DigitsMlpBn().shared()["labels"]
     assert labels[:TRAINING_SAMPLES].bincount().min() > 100
     assert labels[TRAINING_SAMPLES:].bincount().min() > 20
-
-
-def test_regression_without_weights_has_the_loss_of_guessing(zeros, instance):
-    value = DigitsLogreg().evaluate(zeros, instance(DigitsLogreg()).constants, STEP)
-    assert value.item() == pytest.approx(math.log(10), abs=1e-6)
-
-
-def test_gradient_vanishes_at_the_solution_of_the_regression(instance):
-    task = DigitsLogreg()
-    constants = instance(task, dtype=torch.float64).constants
-    solution = {name: tensor.double() for name, tensor in task.solution(constants, 0).items()}
-    value, gradient = task.gradient(solution, constants, {})
-    assert value.item() == pytest.approx(0.26186455, abs=1e-8)
-    assert max(tensor.abs().max() for tensor in gradient.values()) < 1e-6
-
-
-def test_bias_of_the_regression_is_not_penalized(instance):
-    task = DigitsLogreg()
-    one = instance(task, dtype=torch.float64)
-    shifted = {**one.parameters, "bias": one.parameters["bias"] + 5}
-    torch.testing.assert_close(task.value(shifted, one.constants), task.value(one.parameters, one.constants))
 
 
 def test_loss_is_that_of_torchs_batch_normalization(trained_a_little):
@@ -124,22 +105,22 @@ def test_loss_is_that_of_torchs_batch_normalization(trained_a_little):
     torch.testing.assert_close(one.task.loss(one.parameters, one.constants, one.batch()), expected)
 
 
-def test_evaluation_normalizes_by_the_whole_training_set(trained_a_little):
+def test_evaluation_normalizes_by_the_evaluated_images(trained_a_little):
     one = trained_a_little
-    logits = reference_network(one.parameters)(one.constants["images"][:TRAINING_SAMPLES])
-    expected = cross_entropy(logits, one.constants["labels"][:TRAINING_SAMPLES])
+    logits = reference_network(one.parameters)(one.constants["images"][:EVALUATED])
+    expected = cross_entropy(logits, one.constants["labels"][:EVALUATED])
     torch.testing.assert_close(one.task.evaluate(one.parameters, one.constants, STEP), expected)
 
 
-def test_metrics_are_those_of_held_out_images_under_the_statistics_of_training(trained_a_little):
+def test_metrics_are_those_of_held_out_images_under_the_statistics_of_those_evaluated(trained_a_little):
     one = trained_a_little
     network = reference_network(one.parameters)
     images, labels = one.constants["images"], one.constants["labels"]
     for layer in (1, 4):
         network[layer].momentum = 1.0
-    network(images[:TRAINING_SAMPLES])
+    network(images[:EVALUATED])
     for layer in (1, 4):
-        network[layer].running_var *= (TRAINING_SAMPLES - 1) / TRAINING_SAMPLES
+        network[layer].running_var *= (EVALUATED - 1) / EVALUATED
     expected = cross_entropy(network.eval()(images[TRAINING_SAMPLES:]), labels[TRAINING_SAMPLES:])
     metrics = one.task.metrics(one.parameters, one.constants)
     torch.testing.assert_close(metrics["negative_log_likelihood"], expected)
@@ -153,9 +134,7 @@ def test_loss_of_the_perceptron_is_that_of_torchs_modules(perceptron):
     torch.testing.assert_close(one.task.loss(one.parameters, one.constants, one.batch()), expected)
 
 
-@pytest.mark.parametrize(
-    ("held_out", "rows"), [(False, slice(TRAINING_SAMPLES)), (True, slice(TRAINING_SAMPLES, None))]
-)
+@pytest.mark.parametrize(("held_out", "rows"), [(False, slice(EVALUATED)), (True, slice(TRAINING_SAMPLES, None))])
 def test_the_perceptron_is_evaluated_on_training_and_measured_on_held_out_images(held_out, rows, perceptron):
     one = perceptron
     logits = reference_perceptron(one.parameters)(one.constants["images"][rows])
@@ -165,16 +144,7 @@ def test_the_perceptron_is_evaluated_on_training_and_measured_on_held_out_images
     torch.testing.assert_close(found, expected)
 
 
-def test_metrics_of_the_regression_are_good_at_its_solution(instance):
-    task = DigitsLogreg()
-    constants = instance(task).constants
-    metrics = task.metrics(task.solution(constants, 0), constants)
-    assert metrics["accuracy"] > 0.97
-    assert metrics["macro_f1"] > 0.97
-    assert metrics["calibration_error"] < 0.1
-
-
-@pytest.mark.parametrize("task", [DigitsMlp32Relu(), DigitsMlpBn()], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [DigitsMlp32Relu(), DigitsMlpLn(batch_size=80)], ids=lambda task: task.name)
 def test_held_out_images_are_never_drawn(task, instance):
     rows = torch.cat([instance(task, seed).block["rows"] for seed in range(4)])
     assert rows.shape == (4 * 64, task.batch_size)
@@ -187,3 +157,70 @@ def test_normalized_weights_have_no_scale_of_their_own(layer, trained_a_little):
     scaled = {**one.parameters, layer: 3 * one.parameters[layer]}
     losses = [one.task.loss(parameters, one.constants, one.batch()) for parameters in (one.parameters, scaled)]
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-3, atol=0)
+
+
+def displaced(one):
+    """The instance with every parameter moved a little, so that no bias is zero and no gain one."""
+    generator = torch.Generator().manual_seed(0)
+    moved = {
+        name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator, dtype=tensor.dtype)
+        for name, tensor in one.parameters.items()
+    }
+    return replace(one, parameters=moved)
+
+
+def reference_sigmoid(parameters):
+    return nn.Sequential(nn.Linear(64, 20), nn.Sigmoid(), nn.Linear(20, 10))
+
+
+def reference_layer_norm(parameters):
+    return nn.Sequential(
+        *(nn.Linear(64, 32, bias=False), nn.LayerNorm(32), nn.ReLU()),
+        *(nn.Linear(32, 32, bias=False), nn.LayerNorm(32), nn.ReLU()),
+        nn.Linear(32, 10),
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "reference"),
+    [(DigitsMlp20Sigmoid(), reference_sigmoid), (DigitsMlpLn(), reference_layer_norm)],
+    ids=lambda one: getattr(one, "name", ""),
+)
+def test_logits_are_those_of_torchs_modules(task, reference, instance):
+    one = displaced(instance(task, dtype=torch.float64))
+    network = reference(one.parameters).double()
+    for own, given in zip(network.parameters(), one.parameters.values(), strict=True):
+        own.data = given
+    images = one.constants["images"][:50]
+    torch.testing.assert_close(task.logits(one.parameters, images).T, network(images))
+
+
+def test_the_deep_network_is_twenty_layers(instance):
+    one = displaced(instance(DigitsDeep20Tanh(), dtype=torch.float64))
+    weights = [one.parameters["first"], *one.parameters["square"]]
+    hidden = images = one.constants["images"][:50]
+    for weight, bias in zip(weights, one.parameters["bias"], strict=True):
+        hidden = torch.tanh(hidden @ weight.T + bias)
+    expected = hidden @ one.parameters["last"].T + one.parameters["last_bias"]
+    assert len(weights) == 19
+    torch.testing.assert_close(one.task.logits(one.parameters, images).T, expected)
+
+
+def test_square_layers_of_the_deep_network_start_orthogonal(instance):
+    square = instance(DigitsDeep20Tanh()).parameters["square"]
+    torch.testing.assert_close(square @ square.mT, torch.eye(16).expand(18, 16, 16), rtol=0, atol=1e-5)
+
+
+def test_a_unit_is_dead_when_it_is_zero_on_every_sample():
+    layers = [torch.tensor([[0.0, 0.0], [0.0, 1.0]]), torch.tensor([[0.0, 0.0], [2.0, 1.0]])]
+    assert dead_share(layers).item() == 0.5
+
+
+@pytest.mark.parametrize("task", [DigitsMlp32Relu(), DigitsMlpBn(), DigitsMlpLn()], ids=lambda task: task.name)
+def test_units_that_are_never_positive_count_as_dead(task, instance):
+    one = instance(task)
+    sunk = "bias_0" if "bias_0" in one.parameters else "shift_0"
+    parameters = {**one.parameters, sunk: torch.full((32,), -100.0)}
+    before, after = (task.diagnostics(given, one.constants)["dead_units"] for given in (one.parameters, parameters))
+    assert before < 0.2
+    assert after >= (1.0 if sunk == "bias_0" else 0.5)

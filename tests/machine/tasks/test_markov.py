@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pytest_optbench.machine.tasks.markov import MarkovTransformer
+from pytest_optbench.machine.tasks.markov import MarkovLstm, MarkovTransformer
 
 TASK = MarkovTransformer()
 STEP = torch.tensor(0.0)
@@ -51,16 +51,14 @@ def test_stationary_distribution_is_left_unchanged_by_a_step(one):
 
 def test_predicting_the_true_probabilities_attains_the_optimum(one, monkeypatch):
     truth = one.constants["transitions"].log()
-    monkeypatch.setattr(
-        MarkovTransformer, "_logits", lambda self, parameters, constants, tokens: truth[tokens.flatten()]
-    )
+    monkeypatch.setattr(MarkovTransformer, "logits", lambda self, parameters, tokens: truth[tokens.flatten()].T)
     assert TASK.evaluate(one.parameters, one.constants, STEP).item() == pytest.approx(TASK.optimum, abs=1e-6)
     assert TASK.metrics(one.parameters, one.constants)["total_variation"] < 1e-6
 
 
 def test_predicting_the_wrong_probabilities_costs_their_divergence(one, monkeypatch):
     truth = one.constants["transitions"][one.constants["contexts"].flatten()]
-    monkeypatch.setattr(MarkovTransformer, "_logits", lambda *arguments: torch.zeros_like(truth))
+    monkeypatch.setattr(MarkovTransformer, "logits", lambda *arguments: torch.zeros_like(truth.T))
     divergence = (truth * (truth * 16).log()).sum(1).mean()
     expected = TASK.optimum + divergence.item()
     assert TASK.evaluate(one.parameters, one.constants, STEP).item() == pytest.approx(expected, abs=1e-6)
@@ -77,9 +75,7 @@ def test_no_prediction_sees_the_tokens_after_it(one):
     tokens = one.batch()["inputs"]
     changed = tokens.clone()
     changed[:, 10:] = (changed[:, 10:] + 1) % 16
-    before, after = (
-        TASK._logits(one.parameters, one.constants, inputs).view(8, 16, 16) for inputs in (tokens, changed)
-    )
+    before, after = (TASK.logits(one.parameters, inputs).T.view(8, 16, 16) for inputs in (tokens, changed))
     assert torch.equal(before[:, :10], after[:, :10])
     assert not torch.equal(before[:, 10], after[:, 10])
 
@@ -116,3 +112,25 @@ def test_knobs_change_the_network_and_not_the_optimum(knobs, instance):
     assert torch.isfinite(task.loss(one.parameters, one.constants, one.batch()))
     entropies = torch.special.entr(one.constants["answers"]).sum(1).mean()
     assert (entropies + one.constants["surplus"]).item() == pytest.approx(TASK.optimum, abs=1e-6)
+
+
+def test_loss_of_the_lstm_is_that_of_torchs(instance):
+    one = instance(MarkovLstm(), dtype=torch.float64)
+    p, batch = one.parameters, one.batch()
+    network = torch.nn.LSTM(16, 16, batch_first=True, dtype=torch.float64)
+    # Torch has the order input, forget, candidate, output.
+    order = [*range(16, 32), *range(16), *range(48, 64), *range(32, 48)]
+    network.weight_ih_l0.data, network.weight_hh_l0.data = p["input"][order], p["recurrent"][order]
+    network.bias_ih_l0.data, network.bias_hh_l0.data = p["bias"][order], torch.zeros(64, dtype=torch.float64)
+    hidden = network(functional.one_hot(batch["inputs"], 16).double())[0]
+    logits = hidden @ p["head"].T + p["head_bias"]
+    expected = functional.cross_entropy(logits.flatten(0, 1), batch["targets"].flatten())
+    torch.testing.assert_close(MarkovLstm().loss(p, one.constants, batch), expected)
+
+
+def test_examples_are_tokens_with_what_was_and_what_is_most_likely(one, monkeypatch):
+    truth = one.constants["transitions"].log()
+    monkeypatch.setattr(MarkovTransformer, "logits", lambda self, parameters, tokens: truth[tokens.flatten()].T)
+    examples = TASK.examples(one.parameters, one.constants)
+    assert torch.equal(examples["tokens"], one.constants["contexts"][:3])
+    assert torch.equal(examples["predicted"], examples["most_likely"])
