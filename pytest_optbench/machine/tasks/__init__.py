@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pytest_optbench.machine.tasks.adversarial import GaussGan
 from pytest_optbench.machine.tasks.autoencoders import LinearAe
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
@@ -18,12 +19,14 @@ from pytest_optbench.machine.tasks.parity import XorFlip
 from pytest_optbench.machine.tasks.physics import PinnPoisson
 from pytest_optbench.machine.tasks.plateaus import PlateauGauss
 from pytest_optbench.machine.tasks.regression import DiabetesOls
+from pytest_optbench.machine.tasks.reinforcement import BanditPg, GridworldA2c, LqrPg
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
 from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleTiny
 from pytest_optbench.machine.tasks.schaul import SchaulCliff
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.machine.tasks.valleys import Beale, Rosenbrock2
+from pytest_optbench.machine.tasks.variational import PpcaVae
 
 BUILTIN: tuple[Task, ...] = (
     SchaulCliff(),
@@ -49,6 +52,11 @@ BUILTIN: tuple[Task, ...] = (
     MatrixFactor(),
     MarkovTransformer(),
     XorFlip(),
+    PpcaVae(),
+    GaussGan(),
+    BanditPg(),
+    LqrPg(),
+    GridworldA2c(),
     PinnPoisson(),
 )
 
@@ -58,6 +66,8 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "classification": "class labels are predicted; metrics include accuracy and calibration",
         "convex": "the expected loss is convex in all parameters",
         "deterministic": "no randomness in the gradient: the same at one point and step",
+        "game": "players descend losses of their own, all at once",
+        "generative": "the model generates samples like its data",
         "ill_conditioned": "curvatures differ by orders of magnitude",
         "linear": "the model is linear in its parameters",
         "matrix": "every parameter has two dimensions",
@@ -67,6 +77,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "nonstationary": "the problem, or the scale of its gradient, changes over time",
         "physics": "a differential equation is solved",
         "plateau": "the descent starts where there is next to no slope",
+        "reinforcement": "a policy learns from rewards of what it did",
         "rotated": "the curvature is not aligned with the coordinates",
         "saddle": "the start is close to a stationary point that is no minimum",
         "scale_invariant": "the loss does not change when all parameters are multiplied by a number",

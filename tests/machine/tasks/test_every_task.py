@@ -38,6 +38,11 @@ CATALOGUE = (
     "matrix_factor",
     "markov_transformer",
     "xor_flip",
+    "ppca_vae",
+    "gauss_gan",
+    "bandit_pg",
+    "lqr_pg",
+    "gridworld_a2c",
     "pinn_poisson",
 )
 SOLVABLE = [task for task in BUILTIN if type(task).solution is not Task.solution]
