@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pytest_optbench.machine.tasks.adversarial import GaussGan
+from pytest_optbench.machine.tasks.adversarial import DomainAdversarialDigits, GaussGan
 from pytest_optbench.machine.tasks.autoencoders import LinearAe
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
+from pytest_optbench.machine.tasks.densities import DdpmGmm2d, RealnvpGmm2d
 from pytest_optbench.machine.tasks.digits import DigitsLogreg, DigitsMlp32Relu, DigitsMlpBn
 from pytest_optbench.machine.tasks.drifting import DriftingMin10
 from pytest_optbench.machine.tasks.invariant import RayleighScaleInv
+from pytest_optbench.machine.tasks.local_steps import FederatedDigits, SinusoidReptile
 from pytest_optbench.machine.tasks.markov import MarkovTransformer
 from pytest_optbench.machine.tasks.matrices import MatrixFactor
 from pytest_optbench.machine.tasks.noise import MultNoiseBowl10
@@ -54,10 +56,15 @@ BUILTIN: tuple[Task, ...] = (
     XorFlip(),
     PpcaVae(),
     GaussGan(),
+    RealnvpGmm2d(),
+    DdpmGmm2d(),
     BanditPg(),
     LqrPg(),
     GridworldA2c(),
+    SinusoidReptile(),
     PinnPoisson(),
+    FederatedDigits(),
+    DomainAdversarialDigits(),
 )
 
 TAGS: Mapping[str, str] = MappingProxyType(
@@ -70,6 +77,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "generative": "the model generates samples like its data",
         "ill_conditioned": "curvatures differ by orders of magnitude",
         "linear": "the model is linear in its parameters",
+        "local_steps": "the direction is where some steps of gradient descent lead to, and no gradient",
         "matrix": "every parameter has two dimensions",
         "noisy": "the gradient is a random estimate: additive noise, minibatches or masks",
         "nonconvex": "the expected loss is not convex",

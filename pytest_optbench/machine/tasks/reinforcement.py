@@ -31,7 +31,7 @@ EFFORT = 0.1
 
 @dataclass(frozen=True)
 class BanditPg(Task):
-    """f(z) = T KL(π ‖ π*), π = softmax(z) a policy over 10 arms with mean rewards μ, π* = softmax(μ/T), T = 0.2.
+    """f(z) = KL(π ‖ π*), π = softmax(z) a policy over 10 arms with mean rewards μ, π* = softmax(μ/T), T = 0.2.
 
     Source: REINFORCE, Williams 1992 (Machine Learning 8), with the leave-one-out baseline of Kool et al. 2019 (ICLR
     workshop "Buy 4 REINFORCE samples, get a baseline for free!") and the entropy bonus of Mnih et al. 2016 (arXiv
@@ -39,7 +39,8 @@ class BanditPg(Task):
     Shapes: logits z (10,), which start as N(0, 1); a batch is 64 uniform numbers, which pick the arms of 64 pulls by
     inversion of the policy's cumulative probabilities, and the noise N(0, 0.5²) of their rewards. Per seed the best
     arm, at a place drawn, has mean 1, the others are below it by gaps uniform in [0.1, 1].
-    Optimum: f* = 0 at z = μ/T. f is what the expected reward plus T times the entropy falls short of its maximum.
+    Optimum: f* = 0 at z = μ/T. T f is what the expected reward plus T times the
+    entropy falls short of its maximum.
 
     The loss is the surrogate whose derivative is the estimate: arms are picked by comparisons, which have no
     derivative, and so their rewards have none. Without the bonus the optimum is at infinity, and AdamW at lr 10 jumped
@@ -88,7 +89,7 @@ class BanditPg(Task):
     def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
         log_policy = parameters["logits"].log_softmax(0)
         best = (constants["rewards"] / TEMPERATURE).log_softmax(0)
-        return TEMPERATURE * (log_policy.exp() @ (log_policy - best))
+        return log_policy.exp() @ (log_policy - best)
 
     def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
         policy = parameters["logits"].softmax(0)
@@ -104,8 +105,8 @@ class LqrPg(Task):
 
     Source: policy gradient for the linear-quadratic regulator, Fazel et al. 2018 (arXiv 1801.05039), estimated as in
     the random search of Mania et al. 2018 (arXiv 1803.07055).
-    Shapes: K (1, 2); A = [[1, 0.1], [0, 1]], B = [0, 0.1]ᵀ, a mass that is pushed, in steps of 0.1; a batch is 8 starts
-    x_0 (8, 2) and 8 directions U (8, 2) from N(0, I). K starts uniform in [0.2, 0.6] x [0.6, 1.2], where it is stable.
+    Shapes: K (1, 2); A = [[1, 0.1], [0, 1]], B = [0, 0.1]ᵀ, a mass that is pushed, in steps of 0.1; a batch is 16
+    starts x_0 (16, 2) and 16 directions U (16, 2) from N(0, I). K starts uniform in [0.6, 1] x [1, 1.6], where it is stable.
     Optimum: f* = 18.788568, the trace of the solution of the discrete algebraic Riccati equation.
 
     The gradient is the mean over the batch of (c(K + r U) - c(K - r U)) U / 2 r, where c is the cost of a rollout of 128
@@ -121,7 +122,7 @@ class LqrPg(Task):
     optimum: ClassVar[float | None] = 18.788568
     horizon: ClassVar[int] = 400
 
-    directions: int = knob(8, least=1)
+    directions: int = knob(16, least=1)
     """Perturbed policies per step, each tried on both sides."""
     radius: float = knob(0.1, above=0)
     """Standard deviation of a perturbation."""
@@ -152,7 +153,10 @@ class LqrPg(Task):
 
     def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
         closed = _closed_loop(parameters["gain"])[0]
-        half_trace, determinant = (closed[0, 0] + closed[1, 1]) / 2, closed[0, 0] * closed[1, 1] - closed[0, 1] * closed[1, 0]
+        half_trace, determinant = (
+            (closed[0, 0] + closed[1, 1]) / 2,
+            closed[0, 0] * closed[1, 1] - closed[0, 1] * closed[1, 0],
+        )
         discriminant = half_trace.square() - determinant
         real = half_trace.abs() + discriminant.clamp(min=0).sqrt()
         return {"spectral_radius": torch.where(discriminant < 0, determinant.abs().sqrt(), real)}
@@ -199,7 +203,7 @@ class GridworldA2c(Task):
         return {
             "successors": successors,
             "transitions": (successors[..., None] == torch.arange(CELLS)).to(torch.float32),
-            "discounts": torch.where(exponents >= 0, DISCOUNT**exponents.double(), 0).to(torch.float32),
+            "discounts": torch.where(exponents >= 0, DISCOUNT ** exponents.double(), 0).to(torch.float32),
         }
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
@@ -277,7 +281,9 @@ def _critic(values: Tensor, visits: _Visits) -> Tensor:
 def _neighbour(cell: int, move: tuple[int, int]) -> int:
     if cell == GOAL:
         return GOAL
-    row, column = (min(max(place + change, 0), SIDE - 1) for place, change in zip(divmod(cell, SIDE), move, strict=True))
+    row, column = (
+        min(max(place + change, 0), SIDE - 1) for place, change in zip(divmod(cell, SIDE), move, strict=True)
+    )
     return SIDE * row + column
 
 

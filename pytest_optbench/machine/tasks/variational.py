@@ -79,9 +79,7 @@ class PpcaVae(Task):
         posterior_means = centred @ parameters["encoder"].T + parameters["encoder_bias"]
         latents = posterior_means + (0.5 * parameters["log_posterior_variance"]).exp() * batch["noise"]
         residuals = centred - latents @ parameters["decoder"].T
-        return _negative_bound(
-            parameters, residuals.square().sum(1).mean(), posterior_means.square().sum(1).mean()
-        )
+        return _negative_bound(parameters, residuals.square().sum(1).mean(), posterior_means.square().sum(1).mean())
 
     def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
         """The expected loss, less its optimum."""
@@ -130,7 +128,11 @@ class PpcaVae(Task):
     def entropy(self) -> float:
         """Of the data, in nats."""
         logarithms = [math.log(variance) for variance in VARIANCES]
-        return 0.5 * (DIMENSION * math.log(2 * math.pi * math.e) + sum(logarithms) + (DIMENSION - LATENT) * math.log(NOISE_VARIANCE))
+        return 0.5 * (
+            DIMENSION * math.log(2 * math.pi * math.e)
+            + sum(logarithms)
+            + (DIMENSION - LATENT) * math.log(NOISE_VARIANCE)
+        )
 
 
 def _negative_bound(parameters: Tensors, squared_error: Tensor, squared_mean: Tensor) -> Tensor:

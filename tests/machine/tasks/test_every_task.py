@@ -40,10 +40,15 @@ CATALOGUE = (
     "xor_flip",
     "ppca_vae",
     "gauss_gan",
+    "realnvp_gmm2d",
+    "ddpm_gmm2d",
     "bandit_pg",
     "lqr_pg",
     "gridworld_a2c",
+    "sinusoid_reptile",
     "pinn_poisson",
+    "federated_digits",
+    "domain_adversarial_digits",
 )
 SOLVABLE = [task for task in BUILTIN if type(task).solution is not Task.solution]
 SCHEDULED = {"minimum", "factor"}
