@@ -45,7 +45,8 @@ class GaussGan(Task):
 
     The discriminator descends softplus(-D(data)) + softplus(D(generated)) + ½ D'(data)², the generator
     softplus(-D(generated)), both from the same batch (simultaneous play, non-saturating). The penalty is zero at the
-    equilibrium and damps the rotation around it: without, AdamW at lr 0.01 stayed at f = 0.1 instead of 0.01. Exposes rotation: each player's descent is the other's
+    equilibrium and damps the rotation around it: without, AdamW at lr 0.01 stayed at f = 0.1 instead of 0.01.
+    Exposes rotation: each player's descent is the other's
     moving target, and momentum feeds it.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import ClassVar
 
 import torch
@@ -20,6 +21,8 @@ MODES = 5
 RADIUS = 2.0
 WIDTH = 0.5
 """Standard deviation of a mode; their centres are evenly spaced on a circle of this radius."""
+SPREAD = (RADIUS**2 / 2 + WIDTH**2) ** 0.5
+"""Standard deviation of the mixture in every direction."""
 HELD_OUT = 80
 """Points of every mode that are evaluated, always the same ones."""
 SHOWN = 64
@@ -186,16 +189,12 @@ class DdpmGmm2d(Task):
     def _samples(self, parameters: Tensors, latents: Tensor) -> Tensor:
         points = latents
         times = torch.linspace(0.99, 0.01, SAMPLING_STEPS + 1, dtype=latents.dtype, device=latents.device)
-        for now, then in zip(times[:-1], times[1:], strict=True):
+        for now, then in pairwise(times.unbind()):
             signal, noise = _schedule(now)
             found = _denoiser(parameters, points, signal, noise)
             later_signal, later_noise = _schedule(then)
             points = later_signal * (points - noise * found) / signal + later_noise * found
         return points
-
-
-SPREAD = (RADIUS**2 / 2 + WIDTH**2) ** 0.5
-"""Standard deviation of the mixture in every direction."""
 
 
 def log_mixture(centres: Tensor, points: Tensor, width: Tensor | float = WIDTH) -> Tensor:
@@ -216,9 +215,7 @@ def expected_noise(centres: Tensor, mixed: Tensor, signal: Tensor, noise: Tensor
 def _denoiser(parameters: Tensors, mixed: Tensor, signal: Tensor, noise: Tensor) -> Tensor:
     """The noise (2, n) that the network sees in `mixed` (2, n)."""
     times = torch.stack([signal, noise, signal.square() - noise.square(), 2 * signal * noise])
-    hidden = torch.cat(
-        [mixed, times.expand(4, mixed.shape[1]) if times.ndim > 1 else times[:, None].expand(4, mixed.shape[1])]
-    )
+    hidden = torch.cat([mixed, times.view(4, -1).expand(4, mixed.shape[1])])
     for layer in "01":
         hidden = silu(parameters[f"weight_{layer}"] @ hidden + parameters[f"bias_{layer}"][:, None])
     return parameters["weight_2"] @ hidden + parameters["bias_2"][:, None]

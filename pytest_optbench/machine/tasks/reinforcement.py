@@ -106,11 +106,13 @@ class LqrPg(Task):
     Source: policy gradient for the linear-quadratic regulator, Fazel et al. 2018 (arXiv 1801.05039), estimated as in
     the random search of Mania et al. 2018 (arXiv 1803.07055).
     Shapes: K (1, 2); A = [[1, 0.1], [0, 1]], B = [0, 0.1]ᵀ, a mass that is pushed, in steps of 0.1; a batch is 16
-    starts x_0 (16, 2) and 16 directions U (16, 2) from N(0, I). K starts uniform in [0.6, 1] x [1, 1.6], where it is stable.
+    starts x_0 (16, 2) and 16 directions U (16, 2) from N(0, I). K starts uniform in [0.6, 1] x [1, 1.6], where it is
+    stable.
     Optimum: f* = 18.788568, the trace of the solution of the discrete algebraic Riccati equation.
 
-    The gradient is the mean over the batch of (c(K + r U) - c(K - r U)) U / 2 r, where c is the cost of a rollout of 128
-    steps from x_0 and r = 0.1: two rollouts per direction, and no derivative of the dynamics. Evaluated are 1024 steps,
+    The gradient is the mean over the batch of (c(K + r U) - c(K - r U)) U / 2 r, where c is the cost of a rollout of
+    128 steps from x_0 and r = 0.1: two rollouts per direction, and no derivative of the dynamics. Evaluated are
+    1024 steps,
     in expectation. Both sums are made by doubling: P of 2n steps is P + (Mⁿ)ᵀ P Mⁿ with P of n steps, M = A - B K.
     Exposes a cost that is infinite where K is unstable: a step too long and there is no way back.
     """
@@ -172,7 +174,7 @@ class LqrPg(Task):
 
 @dataclass(frozen=True)
 class GridworldA2c(Task):
-    """f(Z) = 0.99⁸ - V(corner), V the discounted reward of the policy softmax(Z) that walks a 5x5 grid to its far corner.
+    """f(Z) = 0.99⁸ - V(corner), V the discounted reward of a policy softmax(Z) that walks a 5x5 grid to its far corner.
 
     Source: advantage actor-critic, Mnih et al. 2016 (arXiv 1602.01783), on the gridworld of Sutton and Barto 1998.
     Shapes: logits Z (25, 4) of up, left, right and down in every cell, from N(0, 1); the critic's values v (25,) from
@@ -288,7 +290,7 @@ def _neighbour(cell: int, move: tuple[int, int]) -> int:
 
 
 def inverted(probabilities: Tensor, uniforms: Tensor) -> Tensor:
-    """Choices, drawn from `probabilities` (..., choices) by `uniforms` (...): comparisons only, without a derivative."""
+    """Choices, drawn from `probabilities` (..., choices) by `uniforms` (...): comparisons, without a derivative."""
     return (uniforms[..., None] > probabilities.cumsum(-1)[..., :-1]).sum(-1)
 
 

@@ -25,15 +25,17 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class PpcaVae(Task):
-    """f = -ELBO of a linear autoencoder, z ~ q = N(V (x - b) + c, diag eʳ), x ~ p = N(W z + b, eˢ I), z ~ N(0, I).
+    """f = -ELBO - H of a linear autoencoder, z ~ q = N(V (x - b) + c, diag eʳ), x ~ p = N(W z + b, eˢ I), z ~ N(0, I).
 
     Source: probabilistic PCA, Tipping and Bishop 1999 (JRSS B 61), as a variational autoencoder (Kingma and Welling
     2013, arXiv 1312.6114; Lucas et al. 2019, arXiv 1911.02469); stands for the autoencoders of DeepOBS.
-    Shapes: V (3, 10), c (3,), r (3,), W (10, 3), b (10,), s (); a batch is 64 samples x (64, 10) of N(m, Σ) and the
-    standard normal noise (64, 3) of their posteriors. Per seed m is N(0, I) and Σ has variances 4, 2, 1 in random
-    directions, 0.25 in all others. V and W start as N(0, 1/10), the rest at 0.
-    Optimum: f* = ½ log det(2πe Σ) = 8.52476, the entropy of the data: no model codes it in less, and the model is as
-    rich as the data. W then spans the three directions at right angles, where the true posterior is diagonal.
+    Shapes: V (3, 10), c (3,), r (3,), W (10, 3), b (10,), s (1,); a batch is 128 samples x (128, 10) of N(m, Σ) and
+    the standard normal noise (128, 3) of their posteriors. Per seed m is N(0, 0.5² I) and Σ has variances 4, 3, 2 in
+    random directions, 0.25 in all others. V and W start as N(0, 1/10), s at -1, the rest at 0.
+    Optimum: f* = 0, because the evaluation is less ½ log det(2πe Σ), the entropy of the data: no model codes it in
+    less,
+    and the model is as rich as the data. W then spans the three directions at right angles, where the true posterior is
+    diagonal.
 
     The loss samples one z per x; the evaluation is the exact expectation over x and z. Exposes a loss that is noisy
     through its own parameters, and a likelihood that stiffens as its variance falls.
