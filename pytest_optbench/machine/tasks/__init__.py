@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pytest_optbench.machine.tasks.adversarial import DomainAdversarialDigits, GaussGan
 from pytest_optbench.machine.tasks.autoencoders import LinearAe, TiedAe
 from pytest_optbench.machine.tasks.batch_scaling import BatchScaling16, BatchScaling128, BatchScaling1400
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20, Ellipsoid20Rotated, Sphere10
@@ -13,9 +14,9 @@ from pytest_optbench.machine.tasks.cliffs import GradientCliff
 from pytest_optbench.machine.tasks.convex import DifferentPowers10, LogSumExp2, PowellSingular4, Zakharov5
 from pytest_optbench.machine.tasks.convolutions import DigitsConv2c
 from pytest_optbench.machine.tasks.delays import DelayedGrad4, DelayedGrad16
+from pytest_optbench.machine.tasks.densities import DdpmGmm2d, RealnvpGmm2d
 from pytest_optbench.machine.tasks.digits import (
     DigitsDeep20Tanh,
-    DigitsLogreg,
     DigitsMlp20Sigmoid,
     DigitsMlp32Relu,
     DigitsMlpBn,
@@ -35,6 +36,7 @@ from pytest_optbench.machine.tasks.landscapes import (
     StyblinskiTang2,
     ThreeHumpCamel,
 )
+from pytest_optbench.machine.tasks.local_steps import FederatedDigits, SinusoidReptile
 from pytest_optbench.machine.tasks.logistic import BreastCancerLogreg, DigitsLogreg, IrisLogreg, WineLogreg
 from pytest_optbench.machine.tasks.markov import MarkovLstm, MarkovTransformer
 from pytest_optbench.machine.tasks.matrices import MatrixCompletion, MatrixFactor
@@ -52,6 +54,7 @@ from pytest_optbench.machine.tasks.precision import Bf16Quadratic20
 from pytest_optbench.machine.tasks.quadratics import BentCigar10, BoothMatyas, Discus10, L2lRandomQuadratic, Trid6
 from pytest_optbench.machine.tasks.recurrent import Adding20, Copy20
 from pytest_optbench.machine.tasks.regression import DiabetesOls
+from pytest_optbench.machine.tasks.reinforcement import BanditPg, GridworldA2c, LqrPg
 from pytest_optbench.machine.tasks.restoration import DenoiseDigits, SuperResolutionDigits
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
 from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleTiny
@@ -62,6 +65,7 @@ from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.machine.tasks.transformed import LogObjective, ReparamScale
 from pytest_optbench.machine.tasks.valleys import Beale, Rosenbrock2, Rosenbrock10
 from pytest_optbench.machine.tasks.vanishing import DegeneratePowers, DependencyChain10, MinMaxWell10
+from pytest_optbench.machine.tasks.variational import PpcaVae
 
 BUILTIN: tuple[Task, ...] = (
     SchaulCliff(),
@@ -146,10 +150,20 @@ BUILTIN: tuple[Task, ...] = (
     BatchScaling16(),
     BatchScaling128(),
     BatchScaling1400(),
+    PpcaVae(),
+    GaussGan(),
+    RealnvpGmm2d(),
+    DdpmGmm2d(),
+    BanditPg(),
+    LqrPg(),
+    GridworldA2c(),
+    SinusoidReptile(),
     PinnPoisson(),
     GcnSbm(),
     SemisupDigits(),
     ContrastiveDigits(),
+    FederatedDigits(),
+    DomainAdversarialDigits(),
     TwoViewAlignment(),
     SuperResolutionDigits(),
     DenoiseDigits(),
@@ -162,11 +176,13 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "convex": "the expected loss is convex in all parameters",
         "convolution": "the model has convolutional layers",
         "deterministic": "no randomness in the gradient: the same at one point and step",
-        "game": "two players descend losses of their own, each from what the other one does",
+        "game": "players descend losses of their own, all at once",
+        "generative": "the model generates samples like its data",
         "graph": "the samples are the nodes of a graph, and the network mixes neighbours",
         "ill_conditioned": "curvatures differ by orders of magnitude",
         "image_to_image": "images are predicted from images; examples show some",
         "linear": "the model is linear in its parameters",
+        "local_steps": "the direction is where some steps of gradient descent lead to, and no gradient",
         "low_precision": "the parameters are kept in fewer bits than the gradient is computed with",
         "matrix": "every parameter has two dimensions",
         "multimodal": "views of two kinds are brought together",
@@ -177,6 +193,7 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "physics": "a differential equation is solved",
         "plateau": "the descent starts where there is next to no slope",
         "recurrent": "the model carries a state from one symbol of a sequence to the next",
+        "reinforcement": "a policy learns from rewards of what it did",
         "rotated": "the curvature is not aligned with the coordinates",
         "saddle": "the start is close to a stationary point that is no minimum",
         "scale_invariant": "the loss does not change when all parameters are multiplied by a number",
