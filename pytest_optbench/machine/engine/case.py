@@ -25,6 +25,7 @@ from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.task import Task, instance
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
+from pytest_optbench.words.health import Health, first_deviation
 from pytest_optbench.words.record import Record
 from pytest_optbench.words.run import Outcome, Run
 from pytest_optbench.words.threshold import Threshold
@@ -132,7 +133,7 @@ class CaseRun:
         """Run all seeds as one stack; whatever shows that this is not exact leaves nothing behind but its reason."""
         case = self.case
         try:
-            self._current = [new_lane(case, seed) for seed in case.seeds]
+            self._current = [self._lane(seed) for seed in case.seeds]
             for step in self._group([Stack(self._current)]).evaluations():
                 if step == 0:  # after the initial evaluation, which a hang in the probe then leaves behind
                     admit(
@@ -156,7 +157,7 @@ class CaseRun:
 
     def _run_group(self, seeds: Sequence[int]) -> None:
         for own_random in (False, True):
-            self._current = [new_lane(self.case, seed) for seed in seeds]
+            self._current = [self._lane(seed) for seed in seeds]
             try:
                 self._group([Separate(self._current)], own_random=own_random).run()
             except SharedRandomness:
@@ -164,6 +165,13 @@ class CaseRun:
             break
         self._finished += self._current
         self._current = []
+
+    def _lane(self, seed: int) -> Lane:
+        """A lane whose health is looked at, too; the first seed also keeps examples for a person to look at."""
+        lane = new_lane(self.case, seed)
+        lane.health = Health()
+        lane.examples = {} if seed == self.case.seeds[0] else None
+        return lane
 
     def _group(self, crews: Sequence[Crew], *, own_random: bool = False) -> Group:
         case = self.case
@@ -252,6 +260,7 @@ def lane_row(case: Case, lane: Lane, unfinished: Outcome) -> Run:
     """The row of a lane of the case, as far as it got; `unfinished` is its outcome if its record has none."""
     record, instance = lane.record, lane.instance
     closures = case.capabilities.needs_closure and instance.steps
+    unhealthy = lane.health and first_deviation(record, lane.health, case.task.sane)
     return blank_row(
         case,
         lane.seed,
@@ -263,6 +272,9 @@ def lane_row(case: Case, lane: Lane, unfinished: Outcome) -> Run:
         evaluations=instance.gradients / instance.steps if closures else None,
         metrics=json.dumps(lane.metrics, sort_keys=True),
         curve=record.curve(),
+        diagnostics=lane.health.to_json() if lane.health else "",
+        unhealthy=str(unhealthy or ""),
+        examples=json.dumps(lane.examples, separators=(",", ":")) if lane.examples else "",
         trajectory_sha=record.sha() if record.values else "",
         step_ms=None if instance.median_step is None else 1e3 * instance.median_step,
         state_bytes_per_param=instance.state_bytes_per_parameter,

@@ -37,7 +37,7 @@ _SHAPE_ONLY = frozenset(
 """Operations whose result depends on the shape of their input, not on its values."""
 
 
-def traced(function: FlatFunction, inputs: Sequence[Tensor]) -> FlatFunction | None:
+def traced(function: FlatFunction, inputs: Sequence[Tensor]) -> fx.GraphModule | None:
     """The function for inputs of exactly these shapes and strides, faster; None if it cannot be traced to the bit."""
     from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415 - heavy, and an experimental module
 
@@ -47,8 +47,7 @@ def traced(function: FlatFunction, inputs: Sequence[Tensor]) -> FlatFunction | N
         candidates = [simplified(module, inputs), module] if _pure(module.graph) else [module]
         for candidate in candidates:
             if _same(candidate(*inputs), expected):
-                forward: FlatFunction = candidate.forward
-                return forward
+                return candidate
     except Exception:  # a function that cannot be traced still runs untraced
         return None
     return None
@@ -104,6 +103,16 @@ def simplified(module: fx.GraphModule, inputs: Sequence[Tensor]) -> fx.GraphModu
             new[node] = seen[key]
     graph.eliminate_dead_code()
     return fx.GraphModule(attributes, graph)
+
+
+def without_first(module: fx.GraphModule) -> fx.GraphModule:
+    """The same module without its first output, and without what only that needed."""
+    graph = fx.Graph()
+    outputs: Any = graph.graph_copy(module.graph, {})
+    graph.output(list(outputs)[1:])
+    if _pure(graph):
+        graph.eliminate_dead_code()
+    return fx.GraphModule(module, graph)
 
 
 class _Recorder(fx.Interpreter):
