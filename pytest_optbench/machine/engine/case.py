@@ -18,6 +18,7 @@ from pytest_optbench.machine.engine.batched import Batched
 from pytest_optbench.machine.engine.crew import Crew, Separate
 from pytest_optbench.machine.engine.group import Group, Placement, SharedRandomness
 from pytest_optbench.machine.engine.lane import Lane
+from pytest_optbench.machine.engine.memory import keep_freed_memory
 from pytest_optbench.machine.engine.probe import admit
 from pytest_optbench.machine.engine.stack import NotElementwise, Stack
 from pytest_optbench.machine.environment import environment, peak_bytes
@@ -112,6 +113,7 @@ class CaseRun:
 
     def run(self) -> None:
         """Run all seeds; never raises what the optimizer raises (see `crash`)."""
+        keep_freed_memory()
         try:
             with isolated(), torch.no_grad(), time_limit(self.case.timeout):
                 self._probe()
