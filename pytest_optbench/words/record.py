@@ -15,6 +15,8 @@ from pytest_optbench.words.run import Outcome
 DIVERGENCE = 1e3
 """A value this many times the initial one (above the optimum, where that is known) is a divergence."""
 CURVE_POINTS = 25
+HEALTH_STRIDE = 2
+"""Of the points of a curve, every second one is looked at more closely."""
 
 
 @dataclass
@@ -91,14 +93,29 @@ class Record:
         optimizers share their steps; the end of the record is always there.
         """
         last = len(self.values) - 1
-        scale = max(self.budget // self.eval_every, 1)
-        chosen = {round(scale ** (k / (CURVE_POINTS - 2))) for k in range(CURVE_POINTS - 1)}
+        chosen = _log_spaced(self.budget // self.eval_every)
         indices = [k for k in sorted(chosen | {0, last}) if 0 <= k <= last]
         return json.dumps(
             [[self.steps[k], self.values[k] if math.isfinite(self.values[k]) else None] for k in indices],
             separators=(",", ":"),
         )
 
+    @property
+    def ceiling(self) -> float:
+        """A value above it is a divergence; there must have been an evaluation."""
+        floor = self.optimum or 0.0
+        return floor + DIVERGENCE * abs(self.values[0] - floor)
+
+    def health_steps(self) -> frozenset[int]:
+        """Steps after which more is measured than the evaluation: a part of the curve's, by the schedule alone."""
+        chosen = {0, *_log_spaced(self.budget // self.eval_every, HEALTH_STRIDE)}
+        return frozenset(k * self.eval_every for k in chosen)
+
     def sha(self) -> str:
         """SHA-256 over every value as a little-endian double; two runs share it exactly when they agree to the bit."""
         return hashlib.sha256(struct.pack(f"<{len(self.values)}d", *self.values)).hexdigest()
+
+
+def _log_spaced(last: int, stride: int = 1) -> set[int]:
+    """Numbers of evaluations up to the last one of the schedule, `stride` apart among those of a curve."""
+    return {round(max(last, 1) ** (k / (CURVE_POINTS - 2))) for k in range(0, CURVE_POINTS - 1, stride)}

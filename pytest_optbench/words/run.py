@@ -57,6 +57,14 @@ class Run:
     )
     metrics: str = _column("further figures of merit at the end of the record, as JSON", default="{}")
     curve: str = _column("JSON list of [step, value] over a fixed log-spaced subset of the evaluations", default="[]")
+    diagnostics: str = _column(
+        "JSON of lists of [step, value] over every second step of the curve: gradient_norm (as handed to the optimizer "
+        "at that step), update_ratio (norm of that step by that of the parameters before), loss (the training loss "
+        "before it), and what the task adds, after so many steps; null is not finite",
+        default="",
+    )
+    unhealthy: str = _column("the quantity that left its sane range first; empty for none", default="")
+    examples: str = _column("outputs of the first seed at the end of the record, as JSON", default="")
     trajectory_sha: str = _column("SHA-256 over every evaluation of the record, to the bit", default="")
     step_ms: float | None = _column("median time of optimizer.step()", unit="milliseconds", volatile=True)
     gradient_ms: float | None = _column(

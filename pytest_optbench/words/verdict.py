@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_optbench.words.health import deviations_told
 from pytest_optbench.words.run import OUTCOMES, Run
 from pytest_optbench.words.statistics import quantile
 
@@ -94,6 +95,7 @@ def explain(verdict: Verdict, runs: Sequence[Run]) -> str:
         f"{'; ' + others if others else ''}.",
         f"  steps to target: {_steps_line(runs)}",
         f"  hyperparameters: {first.hyperparameters} ({first.regime}), optimizer {first.optimizer}",
+        *(f"  {sentence}" for sentence in deviations_told([run.unhealthy for run in runs])),
         "  worst seeds:",
     ]
     for run in verdict.worst[:3]:

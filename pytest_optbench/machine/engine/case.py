@@ -18,6 +18,7 @@ from pytest_optbench.machine.engine.batched import Batched
 from pytest_optbench.machine.engine.crew import Crew, Separate
 from pytest_optbench.machine.engine.group import Group, Placement, SharedRandomness
 from pytest_optbench.machine.engine.lane import Lane
+from pytest_optbench.machine.engine.memory import keep_freed_memory
 from pytest_optbench.machine.engine.probe import admit
 from pytest_optbench.machine.engine.stack import NotElementwise, Stack
 from pytest_optbench.machine.environment import environment, peak_bytes
@@ -25,6 +26,7 @@ from pytest_optbench.machine.recipe import Capabilities, Recipe, probed
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.task import Task, instance
 from pytest_optbench.machine.time_limit import TimeLimitExceeded, time_limit
+from pytest_optbench.words.health import Health, first_deviation
 from pytest_optbench.words.record import Record
 from pytest_optbench.words.run import Outcome, Run
 from pytest_optbench.words.threshold import Threshold
@@ -111,6 +113,7 @@ class CaseRun:
 
     def run(self) -> None:
         """Run all seeds; never raises what the optimizer raises (see `crash`)."""
+        keep_freed_memory()
         try:
             with isolated(), torch.no_grad(), time_limit(self.case.timeout):
                 self._probe()
@@ -132,7 +135,7 @@ class CaseRun:
         """Run all seeds as one stack; whatever shows that this is not exact leaves nothing behind but its reason."""
         case = self.case
         try:
-            self._current = [new_lane(case, seed) for seed in case.seeds]
+            self._current = [self._lane(seed) for seed in case.seeds]
             for step in self._group([Stack(self._current)]).evaluations():
                 if step == 0:  # after the initial evaluation, which a hang in the probe then leaves behind
                     admit(
@@ -156,7 +159,7 @@ class CaseRun:
 
     def _run_group(self, seeds: Sequence[int]) -> None:
         for own_random in (False, True):
-            self._current = [new_lane(self.case, seed) for seed in seeds]
+            self._current = [self._lane(seed) for seed in seeds]
             try:
                 self._group([Separate(self._current)], own_random=own_random).run()
             except SharedRandomness:
@@ -164,6 +167,13 @@ class CaseRun:
             break
         self._finished += self._current
         self._current = []
+
+    def _lane(self, seed: int) -> Lane:
+        """A lane whose health is looked at, too; the first seed also keeps examples for a person to look at."""
+        lane = new_lane(self.case, seed)
+        lane.health = Health()
+        lane.examples = {} if seed == self.case.seeds[0] else None
+        return lane
 
     def _group(self, crews: Sequence[Crew], *, own_random: bool = False) -> Group:
         case = self.case
@@ -252,6 +262,7 @@ def lane_row(case: Case, lane: Lane, unfinished: Outcome) -> Run:
     """The row of a lane of the case, as far as it got; `unfinished` is its outcome if its record has none."""
     record, instance = lane.record, lane.instance
     closures = case.capabilities.needs_closure and instance.steps
+    unhealthy = lane.health and first_deviation(record, lane.health, case.task.sane)
     return blank_row(
         case,
         lane.seed,
@@ -264,6 +275,9 @@ def lane_row(case: Case, lane: Lane, unfinished: Outcome) -> Run:
         evaluations=instance.gradients / instance.steps if closures else None,
         metrics=json.dumps(lane.metrics, sort_keys=True),
         curve=record.curve(),
+        diagnostics=lane.health.to_json() if lane.health else "",
+        unhealthy=str(unhealthy or ""),
+        examples=json.dumps(lane.examples, separators=(",", ":")) if lane.examples else "",
         trajectory_sha=record.sha() if record.values else "",
         step_ms=None if instance.median_step is None else 1e3 * instance.median_step,
         state_bytes_per_param=instance.state_bytes_per_parameter,

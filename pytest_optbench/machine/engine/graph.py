@@ -7,11 +7,14 @@ changes a bit: the operations that remain see tensors of the same values, shapes
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map_only
 
 FlatFunction = Callable[..., Sequence[Tensor]]
 _aten = torch.ops.aten
@@ -37,27 +40,97 @@ _SHAPE_ONLY = frozenset(
 """Operations whose result depends on the shape of their input, not on its values."""
 
 
-def traced(function: FlatFunction, inputs: Sequence[Tensor]) -> FlatFunction | None:
-    """The function for inputs of exactly these shapes and strides, faster; None if it cannot be traced to the bit."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # noqa: PLC0415 - heavy, and an experimental module
-
-    expected = function(*inputs)
+def traced(function: FlatFunction, inputs: Sequence[Tensor]) -> fx.GraphModule | None:
+    """The function for inputs of exactly these shapes and strides, faster; None if it cannot be traced to the bit, on
+    these inputs and on others."""
+    expected = [(inputs, function(*inputs)), *_elsewhere(function, inputs)]
     try:
-        module = make_fx(function)(*inputs)
+        module = recorded(function, inputs)
         candidates = [simplified(module, inputs), module] if _pure(module.graph) else [module]
         for candidate in candidates:
-            if _same(candidate(*inputs), expected):
-                forward: FlatFunction = candidate.forward
-                return forward
+            if all(_same(candidate(*given), outputs) for given, outputs in expected):
+                return candidate
     except Exception:  # a function that cannot be traced still runs untraced
         return None
     return None
 
 
+def recorded(function: FlatFunction, inputs: Sequence[Tensor]) -> fx.GraphModule:
+    """The tensor operations of one call, in their order; raises ValueError where Python looks at a value.
+
+    `make_fx` would do the same, and a fake tensor with a stack trace for every operation, which takes longer than the
+    case that is to be run.
+    """
+    given = [tensor.detach() for tensor in inputs]  # one object for each, even where two are the same
+    recorder = _Recorder(given)
+    with recorder:
+        outputs = function(*given)
+    recorder.graph.output([recorder.node_of(tensor) for tensor in outputs])
+    return fx.GraphModule(recorder.attributes, recorder.graph)
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down every operation that is done on plain tensors, below `vmap` and differentiation."""
+
+    def __init__(self, inputs: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.graph = fx.Graph()
+        self.attributes: dict[str, Tensor] = {}
+        self._nodes: dict[int, fx.Node] = {}
+        self._kept: list[Tensor] = []  # an id belongs to one tensor for as long as that lives
+        for k, tensor in enumerate(inputs):
+            self._note(tensor, self.graph.placeholder(f"input_{k}"))
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch.Tag.data_dependent_output in func.tags:
+            raise ValueError(f"{func} looks at a value")
+        mapped = tree_map_only(Tensor, self.node_of, (args, kwargs or {}))
+        result = func(*args, **(kwargs or {}))
+        node = self.graph.call_function(func, *mapped)
+        if isinstance(result, Tensor):
+            self._note(result, node)
+        elif isinstance(result, (tuple, list)):
+            for k, tensor in enumerate(result):
+                if isinstance(tensor, Tensor):
+                    self._note(tensor, self.graph.call_function(operator.getitem, (node, k)))
+        return result
+
+    def node_of(self, tensor: Tensor) -> fx.Node:
+        """Where the tensor came from; one that no recorded operation has made is a constant."""
+        if id(tensor) not in self._nodes:
+            name = f"given_{len(self.attributes)}"
+            self.attributes[name] = tensor
+            self._note(tensor, self.graph.get_attr(name))
+        return self._nodes[id(tensor)]
+
+    def _note(self, tensor: Tensor, node: fx.Node) -> None:
+        self._nodes[id(tensor)] = node
+        self._kept.append(tensor)
+
+
+def _elsewhere(function: FlatFunction, inputs: Sequence[Tensor]) -> list[tuple[list[Tensor], Sequence[Tensor]]]:
+    """Other inputs, laid out alike, and the outputs for them: what a trace wrongly took for constant shows there."""
+    others = [_moved(tensor) for tensor in inputs]
+    try:
+        return [(others, function(*others))]
+    except Exception:  # it may not be defined there
+        return []
+
+
+def _moved(tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    once = tensor.as_strided(
+        [1 if step == 0 else size for size, step in zip(tensor.shape, tensor.stride(), strict=True)], tensor.stride()
+    )
+    moved = torch.empty_strided(once.shape, once.stride(), dtype=tensor.dtype, device=tensor.device)
+    return moved.copy_(once * 1.125 + 0.03125).as_strided(tensor.shape, tensor.stride())
+
+
 def simplified(module: fx.GraphModule, inputs: Sequence[Tensor]) -> fx.GraphModule:
     """The same module without repeated constants, repeated operations and chains of views."""
     graph = fx.Graph()
-    values = _Recorder(module).values_of(inputs)
+    values = _Values(module).values_of(inputs)
     attributes: dict[str, Tensor] = {}
     new: dict[fx.Node, fx.Node] = {}
     constant: set[fx.Node] = set()
@@ -106,7 +179,17 @@ def simplified(module: fx.GraphModule, inputs: Sequence[Tensor]) -> fx.GraphModu
     return fx.GraphModule(attributes, graph)
 
 
-class _Recorder(fx.Interpreter):
+def without_first(module: fx.GraphModule) -> fx.GraphModule:
+    """The same module without its first output, and without what only that needed."""
+    graph = fx.Graph()
+    outputs: Any = graph.graph_copy(module.graph, {})
+    graph.output(list(outputs)[1:])
+    if _pure(graph):
+        graph.eliminate_dead_code()
+    return fx.GraphModule(module, graph)
+
+
+class _Values(fx.Interpreter):
     """Runs a module once and remembers what every node gave."""
 
     def values_of(self, inputs: Sequence[Tensor]) -> dict[fx.Node, Any]:

@@ -15,8 +15,10 @@ from pytest_optbench.machine.engine.batched import Batched, Stacked
 from pytest_optbench.machine.engine.crew import Crew, Separate, as_gradient
 from pytest_optbench.machine.engine.instance import Evaluate
 from pytest_optbench.machine.engine.lane import Lane
+from pytest_optbench.machine.engine.signs import StepSigns
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.task import Task, Tensors
+from pytest_optbench.words.health import rounded
 
 BLOCK = 64
 """Steps whose data is drawn at once: bounds memory, and makes a step's data independent of the budget."""
@@ -88,6 +90,9 @@ class Group:
         self.watch = watch
         self.budget = self.lanes[0].record.budget
         self.every = self.lanes[0].record.eval_every
+        self._examined = self.lanes[0].record.health_steps()
+        self._signs: StepSigns | None = None
+        """Of the step that is being done, where its lanes are looked at."""
         self._one_stack = len(self.crews) == 1 and not isinstance(self.crews[0], Separate)
         self._closures_only = all(
             lane.capabilities.needs_closure and not lane.capabilities.gradient_before_closure for lane in self.lanes
@@ -192,7 +197,10 @@ class Group:
             crew.eval_mode()
             crew.check()
         at = torch.tensor(float(step), device=self.placement.device, dtype=self.placement.dtype)
-        values = self.batched.evaluate(self._stacked(), self._constants, at).tolist()
+        stacked = self._stacked()
+        values = self.batched.evaluate(stacked, self._constants, at).tolist()
+        if step in self._examined:
+            self._examine(step, stacked)
         for seating in self._seatings:
             ended = []
             for row, value in zip(seating.rows, values[seating.seats], strict=True):
@@ -204,23 +212,50 @@ class Group:
             if ended:
                 self._measure(seating, ended)
 
+    def _examine(self, step: int, stacked: Stacked) -> None:
+        """Keep the task's own signs of health."""
+        if any(lane.examined for lane in self.lanes):
+            signs = {name: signs.tolist() for name, signs in self.batched.diagnostics(stacked, self._constants).items()}
+            for seating in self._seatings:
+                for k, lane in enumerate(seating.lanes, seating.start):
+                    if lane.examined and lane.health is not None:
+                        for name, values in signs.items():
+                            lane.health.feed(name, step, float(values[k]))
+
     def _measure(self, seating: _Seating, rows: list[int]) -> None:
         """Take further figures of merit of lanes that have just ended, at the weights that were judged."""
         padded = self._padded(rows)
         seats = [seating.start + seating.rows.index(row) for row in padded]
         constants = {name: tensor[seats] for name, tensor in self._constants.items()}
-        metrics = self.batched.metrics(seating.crew.parameters(padded), constants)
+        parameters = seating.crew.parameters(padded)
+        metrics = self.batched.metrics(parameters, constants)
         by_name = {name: values.tolist() for name, values in metrics.items()}
         for k, row in enumerate(rows):
-            seating.crew.lanes[row].metrics = {name: float(values[k]) for name, values in by_name.items()}
+            lane = seating.crew.lanes[row]
+            lane.metrics = {name: float(values[k]) for name, values in by_name.items()}
+            if lane.examples is not None:
+                # Of one lane and its copy, whoever ended along with it.
+                twice = self._padded([k])
+                own = [{name: tensor[twice] for name, tensor in some.items()} for some in (parameters, constants)]
+                outputs = self.batched.examples(*own)
+                lane.examples = {name: rounded(tensor[0].tolist()) for name, tensor in outputs.items()}
 
     def _step(self, step: int) -> None:
         batch = self._batch(step)
         gradients: Stacked = {}
+        examined = step in self._examined and any(lane.examined for lane in self.lanes)
+        self._signs = StepSigns(self._stacked()) if examined else None
         with torch.set_grad_enabled(self._graph):
             if not self._closures_only:
-                gradient = self.batched.differentiable_gradient if self._graph else self.batched.gradient
-                gradients, memory = gradient(self._stacked(), self._constants, batch, self._memory)
+                arguments = (self._stacked(), self._constants, batch, self._memory)
+                if self._graph:
+                    value, gradients, memory = self.batched.differentiable_gradient(*arguments)
+                elif self._signs is not None:
+                    value, gradients, memory = self.batched.value_and_gradient(*arguments)
+                else:
+                    gradients, memory = self.batched.gradient(*arguments)
+                if self._signs is not None:
+                    self._signs.see(value, gradients)
                 # Cloned, for it may share its storage with parameters that are about to move; and contiguous, for the
                 # traced gradient counts on inputs that are laid out alike at every step.
                 self._next_memory = {name: as_gradient(tensor) for name, tensor in memory.items()}
@@ -230,7 +265,20 @@ class Group:
                     [tensor[seating.seats] for tensor in gradients.values()],
                     partial(self._closure, seating.start, batch),
                 )
+        if self._signs is not None:
+            self._keep_signs(step + 1)
         self._memory = {name: tensor.contiguous() for name, tensor in self._next_memory.items()}
+
+    def _keep_signs(self, step: int) -> None:
+        """Keep the signs of health of the step that was done."""
+        assert self._signs is not None
+        signs = self._signs.after(self._stacked())
+        for seating in self._seatings:
+            for k, lane in enumerate(seating.lanes, seating.start):
+                if lane.examined and lane.health is not None:
+                    for name, values in signs.items():
+                        if (value := values[k]) is not None:
+                            lane.health.feed(name, step, value)
 
     def _closure(self, start: int, batch: Stacked, k: int) -> Evaluate:
         return partial(self._at_seat, start + k, batch)
@@ -240,6 +288,8 @@ class Group:
         value, gradients, self._next_memory = self.batched.value_and_gradient(
             self._stacked(), self._constants, batch, self._memory
         )
+        if self._signs is not None:
+            self._signs.see(value, gradients)
         return value[seat].clone(), [as_gradient(gradient[seat]) for gradient in gradients.values()]
 
     def _batch(self, step: int) -> Stacked:

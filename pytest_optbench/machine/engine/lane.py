@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pytest_optbench.machine.engine.instance import Instance
 from pytest_optbench.machine.recipe import Capabilities, Recipe
+from pytest_optbench.words.health import Health
 from pytest_optbench.words.record import Record
 
 
@@ -20,9 +23,19 @@ class Lane:
         self.record = record
         self.instance = Instance(recipe, capabilities, record.budget)
         self.metrics: dict[str, float] = {}
+        self.health: Health | None = None
+        """Where signs of health are kept; None where nobody asks for them, as for trials."""
+        self.examples: dict[str, Any] | None = None
+        """The task's example outputs at the end; None where they are not asked for."""
         self.dropped = False
         """Given up before its record has ended, as a trial that cannot win."""
 
     @property
+    def examined(self) -> bool:
+        """Are signs of health still to be kept? What follows on the target is nobody's question."""
+        return self.health is not None and self.active and self.record.outcome is None
+
+    @property
     def active(self) -> bool:
+        """Does it still need steps?"""
         return not (self.dropped or self.record.finished or self.instance.crash is not None)

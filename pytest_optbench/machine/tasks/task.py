@@ -57,7 +57,8 @@ class Task:
     """False for a task that is reported but never decides a verdict."""
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({})
     """The range in which a healthy run keeps a quantity, beside the ranges that all tasks have: `initial` (the
-    evaluation before the first step), `evaluation`, `gradient_norm`, `update_ratio`, and every key of `diagnostics`."""
+    evaluation before the first step), `evaluation`, `loss`, `gradient_norm`, `update_ratio`, and every key of
+    `diagnostics` (see `words.health`)."""
     threshold: ClassVar[Threshold | None] = None
     """Target and budget of a third-party task; the built-in tasks' come from the shipped table."""
 

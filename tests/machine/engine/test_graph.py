@@ -7,9 +7,8 @@ import math
 import pytest
 import torch
 from torch.func import grad, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
 
-from pytest_optbench.machine.engine.graph import simplified, traced
+from pytest_optbench.machine.engine.graph import recorded, simplified, traced, without_first
 
 
 def chain_of_views(x):
@@ -115,7 +114,7 @@ def test_other_inputs_give_the_bits_of_the_function(function):
 
 @pytest.mark.parametrize("function", [*SIMPLER, a_gradient])
 def test_operations_without_arithmetic_are_taken_out(function):
-    module = make_fx(function)(*random_inputs())
+    module = recorded(function, random_inputs())
     assert operations(simplified(module, random_inputs())) < operations(module)
 
 
@@ -124,13 +123,13 @@ def test_operations_without_arithmetic_are_taken_out(function):
     [(chain_of_views, 2), (view_of_nothing_new, 1), (arithmetic_of_constants, 1), (repeated_operations, 3)],
 )
 def test_nothing_is_left_but_arithmetic_and_one_view(function, count):
-    assert operations(simplified(make_fx(function)(*random_inputs()), random_inputs())) == count
+    assert operations(simplified(recorded(function, random_inputs()), random_inputs())) == count
 
 
 @pytest.mark.parametrize("function", [alike_but_for_a_number, alike_but_for_a_view])
 def test_operations_that_differ_are_kept_apart(function):
     given = random_inputs()
-    assert equal(simplified(make_fx(function)(*given), given)(*given), function(*given))
+    assert equal(simplified(recorded(function, given), given)(*given), function(*given))
 
 
 def test_an_input_that_is_a_view_into_another_tensor_gives_the_same_bits():
@@ -147,18 +146,15 @@ def test_writing_twice_is_not_writing_once():
     assert equal(trace(*given), writes_in_place(*given))
 
 
-@pytest.mark.parametrize(
-    ("function", "harmless", "harmful"),
-    [(writes_what_changes_nothing_at_first, 1.0, 2.0), (draws_what_is_certain_at_first, 0.0, 0.5)],
-)
-def test_writing_and_drawing_are_kept_though_the_first_inputs_do_not_show_them(function, harmless, harmful):
-    trace = traced(function, [*random_inputs(), torch.tensor(harmless)])
+def test_writing_is_kept_though_the_first_inputs_do_not_show_it():
+    trace = traced(writes_what_changes_nothing_at_first, [*random_inputs(), torch.tensor(1.0)])
     assert trace is not None
-    found = []
-    for either in (trace, function):
-        torch.manual_seed(0)
-        found.append(either(*random_inputs(), torch.tensor(harmful)))
-    assert equal(*found)
+    given = [*random_inputs(), torch.tensor(2.0)]
+    assert equal(trace(*given), writes_what_changes_nothing_at_first(*given))
+
+
+def test_drawing_is_noticed_though_the_first_inputs_do_not_show_it():
+    assert traced(draws_what_is_certain_at_first, [*random_inputs(), torch.tensor(0.0)]) is None
 
 
 @pytest.mark.parametrize("function", [looks_at_a_value, draws_at_random])
@@ -171,3 +167,60 @@ def test_nan_and_infinity_are_kept():
     trace = traced(repeated_operations, [given])
     assert trace is not None
     assert str(trace(given)) == str(repeated_operations(given))
+
+
+def takes_the_first_value_it_saw_for_a_constant(x):
+    first = torch.tensor(x[0, 0].numpy().item())
+    return [x * first]
+
+
+def test_a_trace_is_not_used_where_other_inputs_show_a_constant_that_is_none():
+    assert recorded(takes_the_first_value_it_saw_for_a_constant, random_inputs()) is not None
+    assert traced(takes_the_first_value_it_saw_for_a_constant, random_inputs()) is None
+
+
+def test_a_function_that_is_undefined_elsewhere_is_traced_all_the_same():
+    (start,) = random_inputs()
+
+    def near(x):
+        return [torch.linalg.cholesky(torch.eye(3) * (1e-3 - (x - start).square().sum())) + x[:3]]
+
+    with pytest.raises(torch.linalg.LinAlgError):
+        near(start + 1)
+    assert traced(near, [start]) is not None
+
+
+def test_one_tensor_given_twice_is_two_inputs():
+    def difference(x, y):
+        return [x.exp() - y]
+
+    (given,) = random_inputs()
+    trace = traced(difference, [given, given])
+    assert trace is not None
+    assert equal(trace(given, 2 * given), difference(given, 2 * given))
+
+
+def test_shared_inputs_are_expanded_and_stay_so():
+    given = [torch.randn(3).expand(4, 3)]
+    trace = traced(repeated_operations, given)
+    assert trace is not None
+    assert equal(trace(*given), repeated_operations(*given))
+
+
+def test_without_its_first_output_a_trace_leaves_out_what_only_that_needed():
+    def both(x):
+        shared = x.exp()
+        return [shared.sum().log(), shared * 2]
+
+    module = recorded(both, random_inputs())
+    rest = without_first(module)
+    assert equal(rest(*random_inputs(1)), both(*random_inputs(1))[1:])
+    assert operations(rest) == operations(module) - 2
+
+
+def test_what_writes_keeps_all_its_operations_without_its_first_output():
+    def both(x):
+        y = x.clone()
+        return [y.add_(1), y * 2]
+
+    assert equal(without_first(recorded(both, random_inputs()))(*random_inputs(1)), both(*random_inputs(1))[1:])
