@@ -29,7 +29,7 @@ def test_choices_have_the_probabilities_that_are_asked_for():
 
 def test_bandit_estimate_is_unbiased(instance):
     one = instance(BanditPg(pulls=2000), dtype=torch.float64)
-    batches = {name: tensor for name, tensor in one.block.items()}
+    batches = one.block
     estimates = vmap(lambda batch: one.task.gradient(one.parameters, one.constants, batch)[1]["logits"])(batches)
     exact = grad(lambda logits: TEMPERATURE * one.task.evaluate({"logits": logits}, one.constants, STEP))(
         one.parameters["logits"]
@@ -76,7 +76,7 @@ def test_cost_of_a_rollout_is_the_sum_over_its_steps(instance):
 
 def test_regulator_estimate_points_along_the_exact_gradient(instance):
     one = instance(LqrPg(directions=2000, radius=0.01), dtype=torch.float64)
-    batches = {name: tensor for name, tensor in one.block.items()}
+    batches = one.block
     estimates = vmap(lambda batch: one.task.gradient(one.parameters, {}, batch)[1]["gain"])(batches)
     exact = grad(lambda gain: one.task.evaluate({"gain": gain}, {}, STEP))(one.parameters["gain"])
     torch.testing.assert_close(estimates.mean(0), exact, rtol=0.1, atol=0.2)
