@@ -20,7 +20,7 @@ import torch
 
 import pytest_optbench
 from pytest_optbench.machine.calibration import Calibrated, calibrate
-from pytest_optbench.machine.cost import seconds_per_step
+from pytest_optbench.machine.cost import seconds_of
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.pool import Answer, Failed, Pool, Told
 from pytest_optbench.machine.tasks import BUILTIN
@@ -81,7 +81,8 @@ class Campaign:
         """For every task that is not built in, and not `but` one of these, the line that its class is to be given."""
         found = read_thresholds(self.out / "thresholds.csv") if (self.out / "thresholds.csv").exists() else {}
         return [
-            f"{type(task).__module__}:{type(task).__qualname__} is calibrated; give the class this line:\n"
+            f"{type(task).__module__}:{type(task).__qualname__} is calibrated; give the class this line (Threshold is "
+            "in pytest_optbench.tasks):\n"
             f"    threshold = {found[task.name, task.version]!r}\n"
             for task in self.tasks
             if task not in BUILTIN and task.name not in but
@@ -102,7 +103,7 @@ def _answering(modules: Sequence[str], named: Sequence[str], root: Path | None) 
     def answer(request: _Request, tell: Callable[[object], None]) -> object:
         task = tasks[request.task]
         if request.verb == "measure":
-            return seconds_per_step(task, (0, 1)) * task.horizon
+            return seconds_of(task, (0, 1)) * task.horizon
         return calibrate(task, lambda line, share: tell((line, share)))
 
     return answer

@@ -43,7 +43,7 @@ def describe(task: Task, more: Mapping[str, str] | None = None) -> str:
         "source": task.source,
         **(more or {}),
     }
-    lines = [f"{task.name}@{task.version}", "", inspect.getdoc(type(task)) or "", ""]
+    lines = [f"{task.name}@{task.version}", "", inspect.cleandoc(type(task).__doc__ or ""), ""]
     lines += [f"{name:12} {value}" for name, value in facts.items() if value]
     lines += _section("knobs", [f"{name} = {text}" for name, text in described_knobs(task).items()])
     lines += _section("references, each tuned for the target and the budget", list(_reference_lines(task)))
