@@ -242,7 +242,10 @@ class Counts(nn.Module):
 @pytest.mark.parametrize(
     ("task", "sentence"),
     [
-        (made_of(lambda: nn.BatchNorm1d(6), last), r"'0\.running_mean' \('0': BatchNorm1d\).* track_running_stats=False"),
+        (
+            made_of(lambda: nn.BatchNorm1d(6), last),
+            r"'0\.running_mean' \('0': BatchNorm1d\).* track_running_stats=False",
+        ),
         (made_of(last, nn.Dropout), r"draws random numbers \('1': Dropout\), .*set the dropout to 0"),
         (made_of(lambda: nn.LazyLinear(2)), r"'0\.weight' is of a lazy layer; give its sizes"),
         (made_of(nn.Tanh), r"module\(\) has no parameter that is trained"),
