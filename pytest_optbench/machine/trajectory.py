@@ -32,26 +32,20 @@ def trajectory(task: Task, recipe: Recipe, *, seed: int, threshold: Threshold) -
     Raises what the optimizer raises.
     """
     capabilities = probed(recipe, validate(recipe))
-    every_step = Record(float("-inf"), threshold.budget, eval_every=1, optimum=task.optimum, window=1)
-    crew = Separate([Lane(seed, recipe, capabilities, every_step)])
+    every_step = Record(float("-inf"), threshold.budget, eval_every=1, optimum=task.optimum)
+    # The gate does not look after every step.
+    judge = Record(threshold.target, threshold.budget, threshold.eval_every, optimum=task.optimum, window=task.window)
+    lane = Lane(seed, recipe, capabilities, every_step)
+    crew = Separate([lane])
     found = []
     with isolated(), torch.no_grad():
         group = Group(task, Batched(task), [crew], Placement(torch.device("cpu"), torch.float32))
-        for _ in group.evaluations():
+        for step in group.evaluations():
             found.append({name: tensor[0] for name, tensor in crew.parameters([0]).items()})
-    (lane,) = crew.lanes
+            if step % threshold.eval_every == 0:
+                judge.feed(step, every_step.values[-1])
+                lane.dropped = judge.finished
     if lane.instance.crash is not None:
         raise lane.instance.crash
-    steps = _steps(task, every_step.values, threshold)
-    length = len(found) if steps is None else steps + 1
-    return Trajectory(tuple(found[:length]), tuple(every_step.values[:length]), steps)
-
-
-def _steps(task: Task, values: list[float], threshold: Threshold) -> int | None:
-    """Steps to the target as the gate counts them, which does not look after every step."""
-    judge = Record(threshold.target, threshold.budget, threshold.eval_every, optimum=task.optimum, window=task.window)
-    for step in range(0, len(values), threshold.eval_every):
-        judge.feed(step, values[step])
-        if judge.finished:
-            break
-    return judge.steps_to_target
+    length = len(found) if judge.steps_to_target is None else judge.steps_to_target + 1
+    return Trajectory(tuple(found[:length]), tuple(every_step.values[:length]), judge.steps_to_target)

@@ -19,7 +19,9 @@ class Finding:
     schema: int = column("version of this table's columns", default=SCHEMA)
     task: str = column("name of the task", required=True)
     task_version: int = column("version of the task", required=True)
-    rule: str = column("name of the rule; threshold where there is none to judge by, run where it could not be asked")
+    rule: str = column(
+        "name of the rule; threshold where there is none to judge by, run where it could not be asked", required=True
+    )
     outcome: str = column("passed or failed", required=True)
     figure: str = column("what was seen, in short: a count of seeds, a value, an error, median steps", default="")
     sentence: str = column("what was seen, and what was expected", default="")
