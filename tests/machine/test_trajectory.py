@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+from pytest_optbench.machine import landscape as landscape_module
 from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.landscape import SHOWN, landscape
 from pytest_optbench.machine.recipe import validate
@@ -113,7 +114,9 @@ def test_a_task_of_ones_own_is_shown_with_the_reference_of_its_threshold():
     assert found.heights[7][9] == pytest.approx(0.5 * ((found.xs[9] - 1) ** 2 + (found.ys[7] - 2) ** 2))
 
 
-def test_one_that_is_not_batched_is_drawn_all_the_same():
+def test_one_that_is_not_batched_is_drawn_all_the_same(monkeypatch):
+    monkeypatch.setattr(landscape_module, "_GRID", 9)
+
     class Alone(Bowl):
         batchable = False
 
