@@ -38,9 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="optbench", description="The tasks and checks of pytest-optbench.")
     parser.add_argument("--version", action="version", version=f"pytest-optbench {__version__}, suite {SUITE_VERSION}")
     commands = parser.add_subparsers(dest="command", required=True)
-    tasks = commands.add_parser("tasks", help="list tasks with target, budget, optimum and source; or show one")
-    tasks.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
-    tasks.add_argument("--module", action="append", default=[], help="also list the tasks of this module; repeatable")
+    tasks = commands.add_parser("tasks", help="list tasks with target, budget and tags; or show one in full")
+    _add_choice(tasks)
+    tasks.add_argument(
+        "--plot", type=Path, metavar="PATH", help="draw the one task, if it has two parameters, into this .png or .svg"
+    )
     commands.add_parser("columns", help="document the columns of the runs table")
     checks = commands.add_parser("checks", help="list the checks of the contract, or show one in full")
     checks.add_argument("name", nargs="?", default="", help="name of a check")
@@ -48,8 +50,10 @@ def _parser() -> argparse.ArgumentParser:
     claims = commands.add_parser("claims", help="print the table of an optimizer, with the claims that hold, to paste")
     claims.add_argument("optimizer", help='"module:Class" or "module:Class(lr=0.1)"; values are written as in TOML')
     calibrate = commands.add_parser("calibrate", help="find targets, budgets and the reference table by the protocol")
-    calibrate.add_argument("--tasks", default="", metavar="EXPR", help="only these tasks")
-    calibrate.add_argument("--module", action="append", default=[], help="also calibrate the tasks of this module")
+    _add_choice(calibrate)
+    calibrate.add_argument(
+        "--tasks", dest="choice", action="append", default=[], metavar="EXPR", help="the same, as an option"
+    )
     calibrate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; a task is one's own")
     calibrate.add_argument("--fresh", action="store_true", help="do also what an interrupted command has done already")
     calibrate.add_argument(
@@ -59,10 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of thresholds.csv and reference.csv.gz, in which the rows of other tasks are kept",
     )
-    admit = commands.add_parser("admit", help="test tasks against the rules of admission")
-    admit.add_argument("expression", nargs="?", default="", help="names, tags and patterns with and/or/not")
-    admit.add_argument("--module", action="append", default=[], help="also test the tasks of this module; repeatable")
+    admit = commands.add_parser("admit", help="test tasks against the rules of admission; a table of what was found")
+    _add_choice(admit)
     admit.add_argument("--full", action="store_true", help="all seeds of the rules; minutes, not seconds")
+    admit.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; a task is one's own")
+    admit.add_argument("--csv", type=Path, metavar="PATH", help="also write what was found as CSV, a row for each rule")
     fingerprint = commands.add_parser("fingerprint", help="record what optimizers do along fixed gradients, or compare")
     fingerprint.add_argument(
         "optimizers",
@@ -86,6 +91,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_results(commands)
     return parser
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    """What chooses tasks, the same for every command."""
+    parser.add_argument(
+        "choice",
+        nargs="*",
+        default=[],
+        metavar="EXPR|MODULE:NAME",
+        help="names, tags and patterns with and/or/not; or a task of one's own; all tasks unless given",
+    )
+    parser.add_argument("--module", action="append", default=[], help="also know the tasks of this module; repeatable")
 
 
 def _add_results(commands: Any) -> None:
@@ -125,10 +142,43 @@ def _count(text: str) -> int:
 def _tasks(options: argparse.Namespace) -> int:
     from pytest_optbench.machine.listing import describe, table  # noqa: PLC0415 - imports torch
 
-    tasks = _selected(options.expression, options.module)
-    exact = len(tasks) == 1 and tasks[0].name == options.expression.strip()
-    sys.stdout.write(describe(tasks[0]) if exact else table(tasks))
+    chosen = _chosen(options)
+    one = chosen.one
+    if one is None:
+        if options.plot is not None:
+            raise OptbenchError(
+                "--plot: a picture is of one task; name it, as in: optbench tasks rosenbrock2 --plot PATH"
+            )
+        sys.stdout.write(table(chosen.tasks))
+        return 0
+    if options.plot is not None:
+        _plot(one, options.plot)
+    sys.stdout.write(describe(one, _more(one, options)))
     return 0
+
+
+def _plot(task: Any, path: Path) -> None:
+    from pytest_optbench.machine.landscape import landscape  # noqa: PLC0415 - imports torch
+    from pytest_optbench.report.picture import draw, require_drawable  # noqa: PLC0415 - with the other lazy ones
+
+    require_drawable(path)
+    with _writing(path):
+        draw(landscape(task), path)
+
+
+def _more(task: Any, options: argparse.Namespace) -> dict[str, str]:
+    """Facts about a task that are found on this machine."""
+    from pytest_optbench.machine.cost import spelled_cost  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.tasks.task import parameter_count  # noqa: PLC0415 - imports torch
+    from pytest_optbench.report.picture import INSTALL, drawable  # noqa: PLC0415 - with the other lazy ones
+
+    more = {"cost": spelled_cost(task)}
+    if options.plot is not None:
+        more["picture"] = str(options.plot)
+    elif parameter_count(task) == 2:
+        more["picture"] = f"optbench tasks {shlex.join(options.choice)} --plot {task.name}.png"
+        more["picture"] += "" if drawable() else f"  (after {INSTALL})"
+    return more
 
 
 def _columns(options: argparse.Namespace) -> int:
@@ -166,9 +216,15 @@ def _claims(options: argparse.Namespace) -> int:
 def _calibrate(options: argparse.Namespace) -> int:
     from pytest_optbench.machine.campaign import Campaign  # noqa: PLC0415 - imports torch
 
-    tasks = _selected(options.tasks, options.module)
+    chosen = _chosen(options)
     campaign = Campaign(
-        tasks=tasks, out=options.out, modules=options.module, root=Path.cwd(), jobs=options.jobs, fresh=options.fresh
+        tasks=chosen.tasks,
+        out=options.out,
+        modules=chosen.modules,
+        named=chosen.named,
+        root=chosen.root,
+        jobs=options.jobs,
+        fresh=options.fresh,
     )
     try:
         failures = campaign.run(_progress)
@@ -177,8 +233,9 @@ def _calibrate(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("optbench: interrupted; what is done is kept, and the same command goes on from there\n")
         return 130
+    sys.stdout.writelines(campaign.lines_to_paste(but=failures))
     if failures:
-        sys.stderr.write(f"optbench: {len(failures)} of {len(tasks)} tasks could not be calibrated; ")
+        sys.stderr.write(f"optbench: {len(failures)} of {len(chosen.tasks)} tasks could not be calibrated; ")
         sys.stderr.write("what is done is kept, and the same command tries only these again:\n")
         sys.stderr.writelines(f"  {name}: {sentence}\n" for name, sentence in failures.items())
     return 1 if failures else 0
@@ -190,19 +247,38 @@ def _progress(line: str) -> None:
 
 
 def _admit(options: argparse.Namespace) -> int:
-    from pytest_optbench.machine.admission import FULL, REDUCED, admit  # noqa: PLC0415 - imports torch
-    from pytest_optbench.machine.tasks.registry import threshold_of  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.admission import FULL, REDUCED  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.admitting import Admitting  # noqa: PLC0415 - imports torch
+    from pytest_optbench.report.admission import admission_lines  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.admission import to_csv  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.table import write_atomically  # noqa: PLC0415 - with the other lazy ones
 
-    admitted = True
-    tasks = _selected(options.expression, options.module)
-    width = max(len(task.name) for task in tasks)
-    for task in tasks:
-        for finding in admit(task, threshold_of(task), FULL if options.full else REDUCED):
-            admitted = admitted and finding.passed
-            verdict = "passed" if finding.passed else "FAILED"
-            sys.stdout.write(f"{task.name:{width}}  {finding.rule:16}  {verdict}  {finding.sentence}\n")
-        sys.stdout.flush()
-    return 0 if admitted else 1
+    chosen = _chosen(options)
+    admitting = Admitting(
+        tasks=chosen.tasks,
+        grid=FULL if options.full else REDUCED,
+        modules=chosen.modules,
+        named=chosen.named,
+        root=chosen.root,
+        jobs=options.jobs,
+    )
+    found = {}
+    interrupted = False
+    try:
+        for name, findings in admitting.run(_progress):
+            found[name] = findings
+    except KeyboardInterrupt:
+        interrupted = True
+    ordered = {task.name: found[task.name] for task in chosen.tasks if task.name in found}
+    _print(admission_lines(ordered, of=len(chosen.tasks)))
+    every = [one for findings in ordered.values() for one in findings]
+    if options.csv is not None:
+        with _writing(options.csv):
+            write_atomically(options.csv, to_csv(every))
+    if interrupted:
+        sys.stderr.write("optbench: interrupted\n")
+        return 130
+    return 0 if all(one.passed for one in every) else 1
 
 
 def _fingerprint(options: argparse.Namespace) -> int:
@@ -349,15 +425,13 @@ def _writing(path: Path) -> Iterator[None]:
         raise OptbenchError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _selected(expression: str, modules: Sequence[str]) -> list:  # type: ignore[type-arg]
-    from pytest_optbench.machine.tasks.registry import all_tasks  # noqa: PLC0415 - imports torch
-    from pytest_optbench.words.expressions import select  # noqa: PLC0415 - with the other lazy ones
+def _chosen(options: argparse.Namespace) -> Any:
+    from pytest_optbench.machine.tasks.choice import choose  # noqa: PLC0415 - imports torch
+    from pytest_optbench.words.declaration import find_table  # noqa: PLC0415 - with the other lazy ones
 
-    tasks = all_tasks(modules, root=Path.cwd())
-    if not expression:
-        return list(tasks.values())
-    names = select(expression, {name: task.tags | {task.tier} for name, task in tasks.items()}, where="optbench")
-    return [tasks[name] for name in names]
+    table = find_table([Path.cwd()])
+    modules = [*(table.task_modules if table else []), *options.module]
+    return choose(options.choice, modules=modules, root=Path.cwd(), where=f"optbench {options.command}")
 
 
 _COMMANDS = {

@@ -22,7 +22,7 @@ ALLOWED = {
     "data": set(),
     "words": {"words"},
     "machine": {"", "words", "machine", "torch", "numpy", "sklearn"},
-    "report": {"words", "report"},
+    "report": {"words", "report", "matplotlib"},
     "integration": {"", "words", "machine", "report", "integration", "torch", "pytest", "_pytest"},
     "plugin": {"integration", "machine", "pytest"},
     "cli": {"", "words", "machine", "report"},

@@ -115,7 +115,7 @@ def start(config: pytest.Config) -> Session:
     )  # fmt: skip
     if not declarations:
         _require_marks(config, table)
-    modules = _task_modules(table) if table else []
+    modules = table.task_modules if table else []
     tasks = all_tasks(modules, _tasks_of_hooks(config), root=table.path.parent if table else root)
     anchor = _anchor(config, table, by_option=bool(settings.optimizer)) if declarations else None
     suite = Suite(
@@ -161,15 +161,6 @@ def _path_of(name: str, config: pytest.Config, settings: Settings, table: Table 
     elif table is not None and source == f"{table.path.name}: {name}":
         folder = table.path.parent
     return Path(folder, text).resolve()
-
-
-def _task_modules(table: Table) -> list[str]:
-    modules: list[str] = table.settings.get("task_modules", [])
-    where = f"{table.path.name}: task_modules"
-    require_kind(modules, list, where=where)
-    for module in modules:
-        require_kind(module, str, where=where)
-    return modules
 
 
 def _tasks_of_hooks(config: pytest.Config) -> Iterator[Task]:

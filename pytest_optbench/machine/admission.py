@@ -18,6 +18,7 @@ from pytest_optbench.machine.references import parse_reference
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.task import Task, Tensors, instance
 from pytest_optbench.machine.trials import Trial, run_trials
+from pytest_optbench.words.admission import KNOB, Finding
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.statistics import median
 from pytest_optbench.words.threshold import Threshold
@@ -44,18 +45,20 @@ REDUCED = Grid(controls=4, reference=8, knobs=6)
 FULL = Grid(controls=32, reference=32, knobs=8)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one rule says of one task."""
+def finding(task: Task, rule: str, passed: bool, figure: str, sentence: str) -> Finding:
+    """What a rule says of the task."""
+    return Finding(
+        task=task.name,
+        task_version=task.version,
+        rule=rule,
+        outcome="passed" if passed else "failed",
+        figure=figure,
+        sentence=sentence,
+    )
 
-    task: str
-    rule: str
-    passed: bool
-    sentence: str
 
-
-def admit(task: Task, threshold: Threshold, grid: Grid = FULL) -> tuple[Finding, ...]:
-    """The findings of all rules that apply to the task, at this threshold.
+def admit(task: Task, threshold: Threshold | None, grid: Grid = FULL) -> tuple[Finding, ...]:
+    """The findings of all rules that apply to the task, at this threshold; of the last and the third last without one.
 
     - `no_op`: without a move, no seed reaches the target;
     - `random_walk`: at no scale does a random walk pass (with half of the seeds);
@@ -65,12 +68,14 @@ def admit(task: Task, threshold: Threshold, grid: Grid = FULL) -> tuple[Finding,
     - `knob NAME`: a knob that declares a direction costs the reference more steps in that direction;
     - `unknown_key`: a mistyped knob raises.
     """
-    rules = _Rules(task, threshold, grid)
     with isolated(), torch.no_grad():
-        return tuple(rules.findings())
+        judged = _Judged(task, threshold, grid).findings() if threshold is not None else ()
+        return (*judged, _gradient(task), _unknown_key(task))
 
 
-class _Rules:
+class _Judged:
+    """The rules that take a target and a budget."""
+
     def __init__(self, task: Task, threshold: Threshold, grid: Grid) -> None:
         self.task = task
         self.threshold = threshold
@@ -82,17 +87,15 @@ class _Rules:
         try:
             reference = parse_reference(self.threshold.reference, where=f"threshold of {self.task.name}")
         except OptbenchError as error:
-            yield self._finding("reference", False, str(error))
+            yield self._finding("reference", False, "", str(error))
         else:
             yield self._reference(reference)
             for name, tasks in _ladders(self.task):
                 yield self._knob(reference, name, tasks)
         yield from self._solution()
-        yield self._gradient()
-        yield self._unknown_key()
 
-    def _finding(self, rule: str, passed: bool, sentence: str) -> Finding:
-        return Finding(self.task.name, rule, passed, sentence)
+    def _finding(self, rule: str, passed: bool, figure: str, sentence: str) -> Finding:
+        return finding(self.task, rule, passed, figure, sentence)
 
     def _controls(self) -> Iterator[Finding]:
         seeds = SEED_SETS[0][: min(self.grid.controls, self.task.seeds)]
@@ -105,7 +108,12 @@ class _Rules:
         )
         target = self.threshold.target
         still = self._reached([trial for trial in trials if trial.recipe is NO_OP], target)
-        yield self._finding("no_op", still == 0, f"{still} of {len(seeds)} seeds are at the target without a move")
+        yield self._finding(
+            "no_op",
+            still == 0,
+            f"{still}/{len(seeds)}",
+            f"{still} of {len(seeds)} seeds are at the target without a move",
+        )
 
         walks = {
             recipe.hyperparameters["lr"]: [trial for trial in trials if trial.recipe is recipe]
@@ -120,6 +128,7 @@ class _Rules:
         yield self._finding(
             "random_walk",
             2 * found < len(seeds),
+            f"{found}/{len(seeds)}{f' at {scale:g}' if found else ''}",
             f"{found} of {len(seeds)} seeds reach the target {f'at scale {scale:g}' if found else 'at any scale'}"
             f"{'; levels: ' if shares else ''}{', '.join(shares)}",
         )
@@ -143,6 +152,8 @@ class _Rules:
         return self._finding(
             "reference",
             all(count >= len(seeds) - 1 for count, seeds in zip(reached, sets, strict=True)),
+            " ".join(f"{count}/{len(seeds)}" for count, seeds in zip(reached, sets, strict=True))
+            + f" {self.threshold.reference}",
             f"{self.threshold.reference} reaches {self.threshold.target:.4g} within {self.threshold.budget} steps on "
             + " and ".join(f"{count} of {len(seeds)}" for count, seeds in zip(reached, sets, strict=True))
             + " seeds",
@@ -153,7 +164,12 @@ class _Rules:
         pairs = ", ".join(
             f"{count:g} steps at {getattr(task, name):g}" for count, task in zip(steps, tasks, strict=True)
         )
-        return self._finding(f"knob {name}", steps == sorted(steps) and steps[0] < steps[-1], f"{pairs} (medians)")
+        return self._finding(
+            f"{KNOB}{name}",
+            steps == sorted(steps) and steps[0] < steps[-1],
+            ", ".join(f"{count:g}" for count in steps),
+            f"{pairs} (medians)",
+        )
 
     def _median_steps(self, reference: Recipe, task: Task) -> float:
         capabilities = validate(reference)
@@ -176,47 +192,55 @@ class _Rules:
             values.append(self.task.evaluate(solution, constants, torch.tensor(float(step))).item())
         passed = all(value <= self.threshold.target for value in values)
         yield self._finding(
-            "solution", passed, f"evaluates to {max(values):.4g}, where the target is {self.threshold.target:.4g}"
+            "solution",
+            passed,
+            f"{max(values):.3g}",
+            f"evaluates to {max(values):.4g}, where the target is {self.threshold.target:.4g}",
         )
 
-    def _gradient(self) -> Finding:
-        errors = [error for seed in range(2) for error in self._gradient_errors(seed)]
-        name, worst = max(errors, key=lambda pair: math.inf if math.isnan(pair[1]) else pair[1])
-        return self._finding(
-            "gradient",
-            worst <= _GRADIENT_ERROR,
-            f"differs from finite differences by at most {worst:.1g} of its norm, in {name!r}",
-        )
 
-    def _gradient_errors(self, seed: int) -> Iterator[tuple[str, float]]:
-        """For every parameter, the error of the derivative in one random direction, relative to the gradient."""
-        given, start = instance(self.task, seed)
-        block = self.task.batches(Streams(self.task.name, self.task.version, seed, block=0), 0, 1, given)
-        constants, parameters = _in_float64(given), _in_float64(start)
-        batch = _in_float64({name: tensor[0] for name, tensor in block.items()})
-        _, gradient = self.task.gradient(parameters, constants, batch)
-        generator = torch.Generator().manual_seed(seed)
-        for name, slope in gradient.items():
-            direction = torch.randn(slope.shape, generator=generator, dtype=_EXACT)
-            ahead, behind = (
-                self.task.objective(
-                    name, {**parameters, name: parameters[name] + length * direction}, parameters, constants, batch
-                )
-                for length in (_LENGTH, -_LENGTH)
+def _gradient(task: Task) -> Finding:
+    errors = [error for seed in range(2) for error in _gradient_errors(task, seed)]
+    name, worst = max(errors, key=lambda pair: math.inf if math.isnan(pair[1]) else pair[1])
+    return finding(
+        task,
+        "gradient",
+        worst <= _GRADIENT_ERROR,
+        f"{worst:.0e}",
+        f"differs from finite differences by at most {worst:.1g} of its norm, in {name!r}",
+    )
+
+
+def _gradient_errors(task: Task, seed: int) -> Iterator[tuple[str, float]]:
+    """For every parameter, the error of the derivative in one random direction, relative to the gradient."""
+    given, start = instance(task, seed)
+    block = task.batches(Streams(task.name, task.version, seed, block=0), 0, 1, given)
+    constants, parameters = _in_float64(given), _in_float64(start)
+    batch = _in_float64({name: tensor[0] for name, tensor in block.items()})
+    _, gradient = task.gradient(parameters, constants, batch)
+    generator = torch.Generator().manual_seed(seed)
+    for name, slope in gradient.items():
+        direction = torch.randn(slope.shape, generator=generator, dtype=_EXACT)
+        ahead, behind = (
+            task.objective(
+                name, {**parameters, name: parameters[name] + length * direction}, parameters, constants, batch
             )
-            error: Tensor = (slope * direction).sum() - (ahead - behind) / (2 * _LENGTH)
-            # Beside a steep block the loss has no digits for a flat one: that is no fault of the gradient.
-            rounding = 4 * _NUMBERS.eps * ahead.abs() / _LENGTH
-            yield name, float((error.abs() - rounding).clamp(min=0) / slope.norm().clamp(min=_NUMBERS.tiny))
+            for length in (_LENGTH, -_LENGTH)
+        )
+        error: Tensor = (slope * direction).sum() - (ahead - behind) / (2 * _LENGTH)
+        # Beside a steep block the loss has no digits for a flat one: that is no fault of the gradient.
+        rounding = 4 * _NUMBERS.eps * ahead.abs() / _LENGTH
+        yield name, float((error.abs() - rounding).clamp(min=0) / slope.norm().clamp(min=_NUMBERS.tiny))
 
-    def _unknown_key(self) -> Finding:
-        name = "no_such_knob"
-        assert name not in {declared.name for declared in fields(self.task)}
-        try:
-            replace(self.task, **{name: 1})
-        except (TypeError, ValueError) as error:
-            return self._finding("unknown_key", True, f"raises {type(error).__name__}")
-        return self._finding("unknown_key", False, f"{type(self.task).__name__}({name}=1) is accepted in silence")
+
+def _unknown_key(task: Task) -> Finding:
+    name = "no_such_knob"
+    assert name not in {declared.name for declared in fields(task)}
+    try:
+        replace(task, **{name: 1})
+    except (TypeError, ValueError) as error:
+        return finding(task, "unknown_key", True, "refused", f"raises {type(error).__name__}")
+    return finding(task, "unknown_key", False, "accepted", f"{type(task).__name__}({name}=1) is accepted in silence")
 
 
 def _ladders(task: Task) -> Iterator[tuple[str, tuple[Task, Task, Task]]]:

@@ -11,7 +11,7 @@ import inspect
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,11 +20,9 @@ import torch
 
 import pytest_optbench
 from pytest_optbench.machine.calibration import Calibrated, calibrate
-from pytest_optbench.machine.engine.case import Case, CaseRun
+from pytest_optbench.machine.cost import seconds_of
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.pool import Answer, Failed, Pool, Told
-from pytest_optbench.machine.recipe import validate
-from pytest_optbench.machine.references import PAR, reference_recipe
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.machine.tasks.task import Task
@@ -45,12 +43,13 @@ _ORDER = [task.name for task in BUILTIN]
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """What is to be calibrated, and where to. `modules` are the ones that hold tasks which are not built in."""
+    """What is to be calibrated, and where to. `modules` and `named` are as in `all_tasks`."""
 
     tasks: Sequence[Task]
     out: Path
     """The folder of `thresholds.csv` and `reference.csv.gz`, in which the rows of other tasks are kept."""
     modules: Sequence[str] = ()
+    named: Sequence[str] = ()
     root: Path | None = None
     """Where modules are looked for that are not installed."""
     jobs: int = 1
@@ -64,7 +63,7 @@ class Campaign:
         """
         desk = _Desk(self, say)
         pending = desk.resume()
-        with Pool(self.jobs, _answering, tuple(self.modules), self.root) as pool:
+        with Pool(self.jobs, _answering, tuple(self.modules), tuple(self.named), self.root) as pool:
             if len(pending) > 1:
                 say(f"measuring a few steps of {len(pending)} tasks")
                 for request, cost in pool.work([_Request("measure", task.name) for task in pending]):
@@ -77,6 +76,17 @@ class Campaign:
         desk.close()
         return desk.failures
 
+    def lines_to_paste(self, but: Collection[str] = ()) -> list[str]:
+        """For every task that is not built in, and not `but` one of these, the line that its class is to be given."""
+        found = read_thresholds(self.out / "thresholds.csv") if (self.out / "thresholds.csv").exists() else {}
+        return [
+            f"{type(task).__module__}:{type(task).__qualname__} is calibrated; give the class this line (Threshold is "
+            "in pytest_optbench.tasks):\n"
+            f"    threshold = {found[task.name, task.version]!r}\n"
+            for task in self.tasks
+            if task not in BUILTIN and task.name not in but
+        ]
+
 
 @dataclass(frozen=True)
 class _Request:
@@ -84,15 +94,15 @@ class _Request:
     task: str
 
 
-def _answering(modules: Sequence[str], root: Path | None) -> Answer:
+def _answering(modules: Sequence[str], named: Sequence[str], root: Path | None) -> Answer:
     """What answers requests in a process of its own."""
     torch.set_num_threads(1)
-    tasks = all_tasks(modules, root=root)
+    tasks = all_tasks(modules, root=root, named=named)
 
     def answer(request: _Request, tell: Callable[[object], None]) -> object:
         task = tasks[request.task]
         if request.verb == "measure":
-            return _cost(task)
+            return seconds_of(task, (0, 1)) * task.horizon
         return calibrate(task, lambda line, share: tell((line, share)))
 
     return answer
@@ -204,24 +214,6 @@ def _by_task(calibrated: Calibrated) -> dict[tuple[str, int], Threshold]:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-
-
-def _cost(task: Task) -> float:
-    """About how long the task takes: the time of a step of two seeds, times the horizon."""
-    recipe = reference_recipe(PAR)
-    case = Case(
-        recipe=recipe,
-        capabilities=validate(recipe),
-        task=task,
-        threshold=Threshold(target=-math.inf, budget=16),
-        seeds=(0, 1),
-    )
-    seconds = math.inf
-    for _ in range(2):  # the first run also traces the task's functions
-        start = time.perf_counter()
-        CaseRun(case).run()
-        seconds = min(seconds, time.perf_counter() - start)
-    return seconds * task.horizon
 
 
 def code_fingerprint(task: Task) -> str:

@@ -50,6 +50,17 @@ class RandomState:
         )
 
 
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run a block from the state of the global generators that follows from a seed; put them back after it."""
+    before = RandomState.current()
+    RandomState.seeded(seed).restore()
+    try:
+        yield
+    finally:
+        before.restore()
+
+
 def seed_torch(seed: int) -> None:
     """Seed torch's global generators.
 

@@ -118,6 +118,16 @@ class Table:
     settings: Mapping[str, Any]
     optimizers: tuple[OptimizerDeclaration, ...]
 
+    @property
+    def task_modules(self) -> list[str]:
+        """Modules with tasks of the project's own. Raises OptbenchError for anything but a list of names."""
+        modules: list[str] = self.settings.get("task_modules", [])
+        where = f"{self.path.name}: task_modules"
+        require_kind(modules, list, where=where)
+        for module in modules:
+            require_kind(module, str, where=where)
+        return modules
+
 
 def find_table(folders: list[Path]) -> Table | None:
     """The table of the first folder that has one, in `optbench.toml` or as `[tool.optbench]` in `pyproject.toml`."""

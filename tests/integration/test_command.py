@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from project import Project
 
 from pytest_optbench import cli
 from pytest_optbench.machine.contract.checks import CHECKS
@@ -18,7 +21,7 @@ def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 def test_tasks_lists_every_task_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     header, *lines = output(capsys, "tasks")
-    assert header.split() == ["task", "tier", "target", "budget", "par", "optimum", "source"]
+    assert header.split() == ["task", "tier", "target", "budget", "par", "budget", "from", "optimum", "tags"]
     assert [line.split()[0] for line in lines] == [f"{task.name}@{task.version}" for task in BUILTIN]
 
 
@@ -32,11 +35,38 @@ def test_tasks_takes_an_expression(capsys: pytest.CaptureFixture[str]) -> None:
 def test_tasks_shows_one_in_full(capsys: pytest.CaptureFixture[str]) -> None:
     text = "\n".join(output(capsys, "tasks", "rosenbrock2"))
     assert text.startswith("rosenbrock2@1\n")
-    for word in ("tier ", "tags ", "optimum ", "target ", "levels ", "budget ", "par ", "source "):
+    for word in ("tier ", "tags ", "optimum ", "target ", "levels ", "budget ", "par ", "source ", "cost ", "picture "):
         assert f"\n{word}" in text
+    for title in ("knobs", "references, each tuned for the target and the budget"):
+        assert f"\n{title}\n" in text
 
 
-def test_tasks_lists_those_of_a_module(capsys: pytest.CaptureFixture[str], project: object) -> None:
+def test_tasks_takes_several_words_in_the_order_of_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
+    _, *lines = output(capsys, "tasks", "rosenbrock2", "sphere10")
+    assert [line.split("@")[0] for line in lines] == ["sphere10", "rosenbrock2"]
+
+
+def test_tasks_draws_one_of_two_parameters(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "beale.png"
+    lines = output(capsys, "tasks", "beale", "--plot", str(path))
+    assert f"picture      {path}" in lines
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_tasks_knows_those_of_the_table(capsys: pytest.CaptureFixture[str], project: Project) -> None:
+    project.table("Descent", settings="task_modules = ['bowls']")
+    _, *lines = output(capsys, "tasks", "bowl*")
+    assert [line.split()[0] for line in lines] == ["bowl2@1", "bowl3@1"]
+
+
+def test_tasks_shows_one_by_its_class(capsys: pytest.CaptureFixture[str], project: Project) -> None:
+    assert output(capsys, "tasks", "bowls:Bowl2")[0] == "bowl2@1"
+    project.table("Descent", settings="task_modules = ['bowls']")
+    assert output(capsys, "tasks", "bowls:Bowl2")[0] == "bowl2@1"
+
+
+def test_tasks_lists_those_of_a_module(capsys: pytest.CaptureFixture[str], project: Project) -> None:
     _, *lines = output(capsys, "tasks", "--module", "bowls", "bowl*")
     assert [line.split()[0] for line in lines] == ["bowl2@1", "bowl3@1"]
 
@@ -81,6 +111,13 @@ def test_claims_prints_a_table_to_paste(capsys: pytest.CaptureFixture[str]) -> N
         (["checks", "resum"], "optbench checks: unknown check 'resum'; did you mean 'resume'?"),
         (["claims", "torch.optim:Sgd"], "module 'torch.optim' has no 'Sgd'"),
         (["tasks", "rosenbrok2"], "no task or tag is called 'rosenbrok2'; did you mean 'rosenbrock2'?"),
+        (["tasks", "bowls:Nothing"], "optbench: task 'bowls:Nothing': no module named 'bowls'"),
+        (
+            ["tasks", "pytest_optbench.tasks:Threshold"],
+            "is <class 'pytest_optbench.words.threshold.Threshold'>; expected a Task",
+        ),
+        (["tasks", "convex", "--plot", "a.png"], "--plot: a picture is of one task; name it"),
+        (["admit", "rosenbrok2"], "optbench admit: no task or tag is called 'rosenbrok2'"),
         (["tasks", "convex and"], "expected a task or a tag, found 'the end'"),
         (["tasks", "--module", "nowhere_at_all"], "no module named 'nowhere_at_all'"),
     ],

@@ -5,7 +5,60 @@ from __future__ import annotations
 import pytest
 from project import BOWLS, Project
 
+from pytest_optbench import cli
+
 OPTION = ("--optbench-optimizer=acme:Descent", "--optbench-tasks=bowl*", "--optbench-seeds=4")
+
+
+NET = """
+import torch
+from sklearn.datasets import load_wine
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from pytest_optbench.tasks import ModuleTask, Threshold
+
+inputs, labels = (torch.tensor(array) for array in load_wine(return_X_y=True))
+inputs = ((inputs - inputs.mean(0)) / inputs.std(0)).float()
+
+
+class Wine(ModuleTask):
+    name, horizon = "wine", 300
+    threshold = Threshold(target=0.0114, budget=90, par=30, reference="AdamW(lr=0.1)")
+
+    def module(self):
+        return nn.Sequential(nn.Linear(13, 16), nn.Tanh(), nn.Linear(16, 3))
+
+    def data(self):
+        return DataLoader(TensorDataset(inputs, labels), batch_size=32, shuffle=True)
+
+    def criterion(self, outputs, targets):
+        return nn.functional.cross_entropy(outputs, targets)
+"""
+"""The task of the documentation, of fewer than 20 lines."""
+
+
+def test_a_module_and_a_loader_make_a_task_of_few_lines(project: Project) -> None:
+    assert sum(bool(line.strip()) for line in NET.splitlines()) < 20
+    project.write({"mytasks.py": NET})
+    project.table("Net=Descent", settings="task_modules = ['mytasks']\ntasks = 'wine'")
+    rows = project.bench().rows
+    assert {(row.task, row.engine) for row in rows} == {("wine", "stacked")}
+    assert all(row.best is not None and row.initial is not None and row.best < row.initial for row in rows)
+
+
+def test_a_task_of_a_module_is_admitted(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project.write({"mytasks.py": NET})
+    assert cli.main(["admit", "mytasks:Wine"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "admitted: 1 of 1 task"
+
+
+def test_a_module_that_is_no_pure_function_is_told_in_a_sentence(project: Project) -> None:
+    project.write({"mytasks.py": NET.replace("nn.Tanh()", "nn.Dropout(0.5)")})
+    project.table("Descent", settings="task_modules = ['mytasks']\ntasks = 'wine'")
+    result = project.bench()
+    assert result.code != 0
+    assert "task wine: it draws random numbers ('1': Dropout)" in result.text
+    assert "Traceback" not in result.text
 
 
 def without_hook(project: Project) -> Project:

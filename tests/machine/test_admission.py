@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -16,6 +17,7 @@ from pytest_optbench.machine.tasks.draws import normal
 from pytest_optbench.machine.tasks.exact import ExactTask
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.registry import threshold_of
+from pytest_optbench.words.admission import from_csv
 from pytest_optbench.words.threshold import Threshold
 
 GRID = Grid(controls=4, reference=4, knobs=2)
@@ -234,16 +236,50 @@ class {name}(Task):
 """
 
 
-@pytest.mark.parametrize(("target", "code", "word"), [(1e-3, 0, "passed"), (1e3, 1, "FAILED")])
-def test_the_command_prints_a_line_per_finding_and_fails_with_a_finding(
-    target, code, word, tmp_path, monkeypatch, capsys
-):
-    name = f"tiny_{code}"
-    (tmp_path / f"{name}.py").write_text(MODULE.format(name=name, target=target))
-    monkeypatch.syspath_prepend(tmp_path)
-    assert cli.main(["admit", name, "--module", name]) == code
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines] == [
-        [name, rule] for rule in ("no_op", "random_walk", "reference", "gradient", "unknown_key")
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A module with a task of the name and the target that are given; the current folder is where it is."""
+
+    def make(name, target):
+        (tmp_path / f"{name}.py").write_text(MODULE.format(name=name, target=target))
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(tmp_path)
+        return name
+
+    return make
+
+
+RULES = ("no_op", "random_walk", "reference", "gradient", "unknown_key")
+
+
+@pytest.mark.parametrize(("target", "code", "word"), [(1e-3, 0, "yes"), (1e3, 1, "NO")])
+def test_the_command_prints_a_row_per_task_and_fails_with_a_finding(target, code, word, module, tmp_path, capsys):
+    name = module(f"tiny_{code}", target)
+    assert cli.main(["admit", name, "--module", name, "--csv", "found.csv"]) == code
+    out, err = capsys.readouterr()
+    header, row, *rest = out.splitlines()
+    assert header.split() == [
+        *("task", "admitted", "no_op", "random_walk", "reference", "solution", "gradient", "knobs", "unknown_key")
     ]
-    assert lines[0].split()[2] == word
+    assert row.split()[:2] == [f"{name}@1", word]
+    assert rest[-1] == f"admitted: {1 - code} of 1 task"
+    failed = [line for line in rest if line.startswith("FAILED")]
+    assert any(line.startswith(f"FAILED {name}@1 no_op: 4 of 4 seeds are at the target") for line in failed) == code
+    assert err.startswith("[1/1 ")
+    assert err.endswith(f"{name}: {'NOT ' * code}admitted\n")
+    found = from_csv((tmp_path / "found.csv").read_text(), where="found.csv")
+    assert {finding.rule for finding in found} == {*RULES}
+    assert all(finding.passed for finding in found) == (not code)
+
+
+def test_a_task_without_a_target_is_told_what_to_do(module, capsys):
+    name = module("tiny_open", 1.0)
+    path = Path(f"{name}.py")
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if "threshold =" not in line))
+    assert cli.main(["admit", f"{name}:{name}"]) == 1
+    _, row, *rest = capsys.readouterr().out.splitlines()
+    assert row.split() == [f"{name}@1", "NO", "-", "-", "-", "-", row.split()[6], "-", "refused"]
+    assert (
+        f"FAILED {name}@1 threshold: give the class a threshold = Threshold(...), "
+        f"as optbench calibrate {name}:{name} --out DIR finds and prints it"
+    ) in rest

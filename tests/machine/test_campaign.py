@@ -20,7 +20,7 @@ from pytest_optbench.machine.campaign import JOURNAL, Campaign, code_fingerprint
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.words.baseline import SCHEMA, read_baseline
-from pytest_optbench.words.threshold import read_thresholds
+from pytest_optbench.words.threshold import Threshold, read_thresholds
 
 MODULE = '''
 import multiprocessing
@@ -318,6 +318,16 @@ def test_a_task_that_fails_is_told_at_the_end(folder, tmp_path, capfd):
     assert lines[-1].startswith(f"  bad_hopeless: {sentence}")
     assert [name for name, _ in read_thresholds(out / "thresholds.csv")] == ["tiny_bowl"]
     assert [entry["task"] for entry in entries(out)] == ["tiny_bowl"]
+
+
+def test_a_task_of_ones_own_is_told_the_line_to_paste(folder, tmp_path, capfd):
+    out = tmp_path / "out"
+    assert cli.main(["calibrate", "tiny_tasks:Bowl", "--out", str(out)]) == 0
+    first, line = capfd.readouterr().out.splitlines()
+    assert first.startswith("tiny_tasks:Bowl is calibrated; give the class this line")
+    namespace = {"Threshold": Threshold}
+    exec(line.strip(), namespace)
+    assert {("tiny_bowl", 1): namespace["threshold"]} == read_thresholds(out / "thresholds.csv")
 
 
 @pytest.mark.parametrize(

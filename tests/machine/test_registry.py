@@ -117,6 +117,29 @@ def test_every_built_in_task_has_a_threshold(task):
     assert threshold.budget > 0
 
 
+def test_a_single_task_of_a_module_can_be_named(module):
+    path = f"{module(HEADER)}:Tiny"
+    assert list(all_tasks([path]))[len(BUILTIN) :] == ["tiny"]
+    assert list(all_tasks(named=[path]))[len(BUILTIN) :] == ["tiny"]
+
+
+def test_what_is_named_may_be_there_already(module):
+    name = module(HEADER)
+    assert list(all_tasks([name], named=[f"{name}:Tiny"]))[len(BUILTIN) :] == ["tiny"]
+
+
+def test_what_is_named_may_not_take_the_name_of_another(module):
+    name = module(HEADER.replace("tiny", "rosenbrock2"))
+    with pytest.raises(OptbenchError, match=r"^task '\w+:Tiny': a task named 'rosenbrock2' exists already"):
+        all_tasks(named=[f"{name}:Tiny"])
+
+
+def test_a_task_without_threshold_is_told_the_command(module):
+    name = module(HEADER)
+    with pytest.raises(OptbenchError, match=f"optbench calibrate {name}:Tiny --out DIR finds and prints it$"):
+        threshold_of(all_tasks([name])["tiny"])
+
+
 def test_a_task_brings_its_own_threshold():
     class Own(Extra):
         threshold = Threshold(target=1.0, budget=10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import field, fields
+from dataclasses import Field, field, fields
 from typing import Any, Literal, TypeVar
 
 Number = TypeVar("Number", int, float)
@@ -27,6 +27,16 @@ def knob(
     return declared  # type: ignore[no-any-return]
 
 
+def described_knobs(task: Any) -> dict[str, str]:
+    """What every knob of `task` is set to, from what range, and which way is harder."""
+    return {
+        declared.name: f"{getattr(task, declared.name)}, {_wanted(declared)}"
+        + (f"; {declared.metadata['harder']} is harder" if declared.metadata["harder"] else "")
+        for declared in fields(task)
+        if "bounds" in declared.metadata
+    }
+
+
 def check_knobs(task: Any) -> None:
     """Raise a ValueError that names the first knob of `task` whose value is of the wrong kind or out of its range."""
     for declared in fields(task):
@@ -37,8 +47,14 @@ def check_knobs(task: Any) -> None:
         number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         # Written so that NaN is out of every range.
         if not (number and value >= bounds["least"] and value > bounds["above"] and value <= bounds["most"]):
-            wanted = f"{'a whole' if whole else 'a'} number{_range(**bounds)}"
-            raise ValueError(f"{task.name}: the knob {declared.name!r} must be {wanted}, but it is {value!r}.")
+            raise ValueError(
+                f"{task.name}: the knob {declared.name!r} must be {_wanted(declared)}, but it is {value!r}."
+            )
+
+
+def _wanted(declared: Field[Any]) -> str:
+    whole = isinstance(declared.default, int)
+    return f"{'a whole' if whole else 'a'} number{_range(**declared.metadata['bounds'])}"
 
 
 def _range(least: float, above: float, most: float) -> str:

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from pytest_optbench.machine.imports import load_module
+from pytest_optbench.machine.imports import load_module, load_object
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.errors import OptbenchError
@@ -19,11 +19,14 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 TIERS = ("unit", "small", "full")
 
 
-def all_tasks(modules: Sequence[str] = (), extra: Iterable[Task] = (), root: Path | None = None) -> dict[str, Task]:
-    """Tasks by name: built in, then from packages (entry points), then from `modules`, then `extra`.
+def all_tasks(
+    modules: Sequence[str] = (), extra: Iterable[Task] = (), root: Path | None = None, named: Sequence[str] = ()
+) -> dict[str, Task]:
+    """Tasks by name: built in, then from packages (entry points), then from `modules`, then `extra`, then `named`.
 
-    An entry point, or an object in a module, is a `Task` instance or a `Task` subclass that needs no arguments. Raises
-    OptbenchError for anything else, for two tasks of one name, and for a task without a threshold.
+    Among `modules` may be single tasks, as `module:Name`; `named` are such, too, and may be there already. An entry
+    point, or an object in a module, is a `Task` instance or a `Task` subclass that needs no arguments. Raises
+    OptbenchError for anything else, and for two tasks of one name.
     """
     tasks: dict[str, Task] = {}
     for task in BUILTIN:
@@ -37,14 +40,29 @@ def all_tasks(modules: Sequence[str] = (), extra: Iterable[Task] = (), root: Pat
         _add(tasks, _instance(found, where), where)
     for name in modules:
         where = f"task_modules: {name!r}"
-        members = _members(load_module(name, where=where, root=root))
+        single = ":" in name
+        members = (
+            [load_object(name, where=where, root=root)]
+            if single
+            else _members(load_module(name, where=where, root=root))
+        )
         if not members:
             raise OptbenchError(f"{where} holds no task; expected subclasses or instances of pytest_optbench Task")
         for found in members:
             _add(tasks, _instance(found, where), where)
     for found in extra:
         _add(tasks, _instance(found, "hook pytest_optbench_tasks"), "hook pytest_optbench_tasks")
+    for path in named:
+        task = named_task(path, root=root)
+        if tasks.get(task.name) != task:
+            _add(tasks, task, f"task {path!r}")
     return tasks
+
+
+def named_task(path: str, root: Path | None = None) -> Task:
+    """The task that `module:Name` names. Raises OptbenchError when there is none."""
+    where = f"task {path!r}"
+    return _instance(load_object(path, where=where, root=root), where)
 
 
 def threshold_of(task: Task) -> Threshold:
@@ -52,9 +70,16 @@ def threshold_of(task: Task) -> Threshold:
     threshold = task.threshold or shipped_thresholds().get((task.name, task.version))
     if threshold is None:
         raise OptbenchError(
-            f"task {task.name}@{task.version} has no target and budget; give the class a threshold = Threshold(...)"
+            f"task {task.name}@{task.version} has no target and budget; give the class a threshold = Threshold(...), "
+            f"as optbench calibrate {_spelled(task)} --out DIR finds and prints it"
         )
     return threshold
+
+
+def _spelled(task: Task) -> str:
+    """How a command names the task: by its class, unless only Python can get at that."""
+    path = f"{type(task).__module__}:{type(task).__qualname__}"
+    return task.name if task in BUILTIN or "<" in path or path.startswith("__main__") else path
 
 
 def in_tier(task: Task, tier: str) -> bool:
