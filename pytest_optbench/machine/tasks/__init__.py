@@ -20,13 +20,58 @@ from pytest_optbench.machine.tasks.plateaus import PlateauGauss
 from pytest_optbench.machine.tasks.regression import DiabetesOls
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
 from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleTiny
-from pytest_optbench.machine.tasks.schaul import SchaulCliff
+from pytest_optbench.machine.tasks.schaul import SchaulAbs, SchaulCliff, SchaulGaussBowl, SchaulQuadBowl
+from pytest_optbench.machine.tasks.schaul_basins import (
+    SchaulConvexCliffBowl,
+    SchaulGaussBasin,
+    SchaulLaplaceBasin,
+    SchaulReluBendBowl,
+)
+from pytest_optbench.machine.tasks.schaul_combined import (
+    SchaulAbsBowl2,
+    SchaulCliffBowl10,
+    SchaulLaplaceValley10,
+    SchaulSaddleBowl2,
+)
+from pytest_optbench.machine.tasks.schaul_lines import (
+    SchaulBend,
+    SchaulExponential,
+    SchaulGaussConvexLine,
+    SchaulGaussNonconvexLine,
+    SchaulLaplaceConvexLine,
+    SchaulLaplaceNonconvexLine,
+    SchaulLine,
+    SchaulQuadConvexLine,
+    SchaulRelu,
+    SchaulRidge,
+)
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.machine.tasks.valleys import Beale, Rosenbrock2
 
 BUILTIN: tuple[Task, ...] = (
+    SchaulLine(),
+    SchaulQuadBowl(),
+    SchaulAbs(),
+    SchaulBend(),
+    SchaulRelu(),
+    SchaulGaussBowl(),
     SchaulCliff(),
+    SchaulRidge(),
+    SchaulExponential(),
+    SchaulQuadConvexLine(),
+    SchaulGaussNonconvexLine(),
+    SchaulGaussConvexLine(),
+    SchaulLaplaceNonconvexLine(),
+    SchaulLaplaceConvexLine(),
+    SchaulLaplaceBasin(),
+    SchaulGaussBasin(),
+    SchaulConvexCliffBowl(),
+    SchaulReluBendBowl(),
+    SchaulAbsBowl2(),
+    SchaulSaddleBowl2(),
+    SchaulCliffBowl10(),
+    SchaulLaplaceValley10(),
     Sphere10(),
     Ellipsoid20Rotated(),
     Rosenbrock2(),
