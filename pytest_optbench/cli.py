@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OWNER/REPOSITORY@REF",
         help="where the workflows find the action (default: %(default)s)",
     )
+    _add_map(commands)
     _add_results(commands)
     return parser
 
@@ -103,6 +106,24 @@ def _add_choice(parser: argparse.ArgumentParser) -> None:
         help="names, tags and patterns with and/or/not; or a task of one's own; all tasks unless given",
     )
     parser.add_argument("--module", action="append", default=[], help="also know the tasks of this module; repeatable")
+
+
+def _add_map(commands: Any) -> None:
+    """The command that draws a map of one optimizer."""
+    found = commands.add_parser("map", help="run an optimizer on the grid of Schaul et al.: a table and a picture")
+    found.add_argument(
+        "optimizer", help='"module:Class" or "module:Class(momentum=0.9)"; values are written as in TOML'
+    )
+    found.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of map.csv and map.png")
+    found.add_argument("--lr", type=_rate, nargs="+", metavar="LR", help="learning rates; default: 1e-5 to 1e1")
+    found.add_argument(
+        "--sample",
+        type=partial(_count, noun="variants"),
+        metavar="N",
+        help="so many variants only; default: all, or 40 for an optimizer that is not element-wise",
+    )
+    found.add_argument("--variants", default="", metavar="EXPR", help="only these: names, words and patterns")
+    found.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes")
 
 
 def _add_results(commands: Any) -> None:
@@ -133,10 +154,20 @@ def _add_results(commands: Any) -> None:
     accept.add_argument("--remove-gone", action="store_true", help="also remove what the results lack")
 
 
-def _count(text: str) -> int:
+def _count(text: str, noun: str = "processes") -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes; expected at least 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of {noun}; expected at least 1")
     return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no learning rate; expected a number of at least 0")
+    return rate
 
 
 def _tasks(options: argparse.Namespace) -> int:
@@ -322,6 +353,39 @@ def _init(options: argparse.Namespace) -> int:
     return 0
 
 
+def _map(options: argparse.Namespace) -> int:
+    from pytest_optbench.machine.schaul_map import plan_map, run_map  # noqa: PLC0415 - imports torch
+    from pytest_optbench.report.map_picture import draw, require_matplotlib  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.colours import SHEET, summary  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.declaration import parse_option  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.table import write_atomically  # noqa: PLC0415 - with the other lazy ones
+
+    try:
+        require_matplotlib()
+        drawn = True
+    except OptbenchError as error:
+        drawn = False
+        _progress(f"optbench: {error}")
+    with contextlib.redirect_stdout(sys.stderr):  # of what an optimizer prints
+        plan = plan_map(
+            parse_option(options.optimizer, option="optbench map"),
+            root=Path.cwd(),
+            rates=options.lr,
+            expression=options.variants,
+            sample=options.sample,
+        )
+        if plan.reason:
+            _progress(f"optbench: every run has an instance of its own ({plan.reason}): a sample of the variants")
+        rows = run_map(plan, jobs=options.jobs, report=_progress)
+    with _writing(options.out):
+        options.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(options.out / "map.csv", SHEET.to_csv(rows))
+        if drawn:
+            draw(rows, options.out / "map.png", title=plan.declaration.name)
+    _print(summary(rows))
+    return 0
+
+
 def _confirmed(question: str) -> bool:
     sys.stdout.write(question)
     sys.stdout.flush()
@@ -443,6 +507,7 @@ _COMMANDS = {
     "calibrate": _calibrate,
     "admit": _admit,
     "init": _init,
+    "map": _map,
     "compare": _compare,
     "merge": _merge,
     "show": _show,

@@ -17,6 +17,7 @@ from pytest_optbench.machine.tasks.delays import DelayedGrad4, DelayedGrad16
 from pytest_optbench.machine.tasks.densities import DdpmGmm2d, RealnvpGmm2d
 from pytest_optbench.machine.tasks.digits import (
     DigitsDeep20Tanh,
+    DigitsLogreg,
     DigitsMlp20Sigmoid,
     DigitsMlp32Relu,
     DigitsMlpBn,
@@ -58,7 +59,31 @@ from pytest_optbench.machine.tasks.reinforcement import BanditPg, GridworldA2c, 
 from pytest_optbench.machine.tasks.restoration import DenoiseDigits, SuperResolutionDigits
 from pytest_optbench.machine.tasks.saddles import QuarticSaddle
 from pytest_optbench.machine.tasks.scales import BlockScale15, ScaleHuge, ScaleTiny
-from pytest_optbench.machine.tasks.schaul import SchaulCliff
+from pytest_optbench.machine.tasks.schaul import SchaulAbs, SchaulCliff, SchaulGaussBowl, SchaulQuadBowl
+from pytest_optbench.machine.tasks.schaul_basins import (
+    SchaulConvexCliffBowl,
+    SchaulGaussBasin,
+    SchaulLaplaceBasin,
+    SchaulReluBendBowl,
+)
+from pytest_optbench.machine.tasks.schaul_combined import (
+    SchaulAbsBowl2,
+    SchaulCliffBowl10,
+    SchaulLaplaceValley10,
+    SchaulSaddleBowl2,
+)
+from pytest_optbench.machine.tasks.schaul_lines import (
+    SchaulBend,
+    SchaulExponential,
+    SchaulGaussConvexLine,
+    SchaulGaussNonconvexLine,
+    SchaulLaplaceConvexLine,
+    SchaulLaplaceNonconvexLine,
+    SchaulLine,
+    SchaulQuadConvexLine,
+    SchaulRelu,
+    SchaulRidge,
+)
 from pytest_optbench.machine.tasks.semisupervised import SemisupDigits
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.machine.tasks.task import Task
@@ -68,7 +93,28 @@ from pytest_optbench.machine.tasks.vanishing import DegeneratePowers, Dependency
 from pytest_optbench.machine.tasks.variational import PpcaVae
 
 BUILTIN: tuple[Task, ...] = (
+    SchaulLine(),
+    SchaulQuadBowl(),
+    SchaulAbs(),
+    SchaulBend(),
+    SchaulRelu(),
+    SchaulGaussBowl(),
     SchaulCliff(),
+    SchaulRidge(),
+    SchaulExponential(),
+    SchaulQuadConvexLine(),
+    SchaulGaussNonconvexLine(),
+    SchaulGaussConvexLine(),
+    SchaulLaplaceNonconvexLine(),
+    SchaulLaplaceConvexLine(),
+    SchaulLaplaceBasin(),
+    SchaulGaussBasin(),
+    SchaulConvexCliffBowl(),
+    SchaulReluBendBowl(),
+    SchaulAbsBowl2(),
+    SchaulSaddleBowl2(),
+    SchaulCliffBowl10(),
+    SchaulLaplaceValley10(),
     Sphere10(),
     Ellipsoid20(),
     Ellipsoid20Rotated(),

@@ -1,4 +1,4 @@
-"""The one-dimensional shapes of Schaul et al., at scale `normal` and with additive Gaussian gradient noise."""
+"""The bowls of Schaul et al.: shapes that descend to a minimum and ascend again without another part."""
 
 from __future__ import annotations
 
@@ -9,10 +9,88 @@ import torch
 from torch import Tensor
 
 from pytest_optbench.machine.streams import Streams
-from pytest_optbench.machine.tasks.draws import normal
+from pytest_optbench.machine.tasks.draws import normal, uniform
 from pytest_optbench.machine.tasks.exact import ExactTask
 from pytest_optbench.machine.tasks.knobs import knob
+from pytest_optbench.machine.tasks.schaul_base import SOURCE, Repeated
 from pytest_optbench.machine.tasks.task import Tensors
+
+
+@dataclass(frozen=True)
+class SchaulQuadBowl(Repeated):
+    """f(x) = Σ (xᵢ - ½)², with gradient noise N(0, 0.1²): a parabola of slope -1 at 0 and 1 at 1 in each coordinate.
+
+    Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `quad_bowl`, scale `normal`, noise `gauss_add` 0.1).
+    Shapes: x (4,); the start is 0 + N(0, 0.25²).
+    Optimum: f* = 0 where every xᵢ is ½; without its offset the parabola is 0 at its vertex.
+
+    Exposes step sizes that do not settle in noise, on the plainest noisy problem there is.
+    """
+
+    name: ClassVar[str] = "schaul_quad_bowl"
+    tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy"})
+    source: ClassVar[str] = f"{SOURCE}, quad_bowl"
+    optimum: ClassVar[float | None] = 0.0
+    horizon: ClassVar[int] = 300
+
+    parts: ClassVar[tuple[str, ...]] = ("quad_bowl",)
+
+    spread: float = knob(0.25, above=0)
+    """Standard deviation of the starting point."""
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {"x": self.spread * normal(streams.init, self.size)}
+
+
+@dataclass(frozen=True)
+class SchaulAbs(Repeated):
+    """f(x) = Σ |xᵢ - ½|, with gradient noise N(0, 0.1²).
+
+    Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `abs`, scale `normal`, noise `gauss_add` 0.1).
+    Shapes: x (4,); the start is 0 + N(0, 0.25²).
+    Optimum: f* = 0 where every xᵢ is ½: both slopes, -1 and 1, meet there.
+
+    Exposes step sizes that do not shrink: the gradient is as large next to the minimum as it is far away.
+    """
+
+    name: ClassVar[str] = "schaul_abs"
+    tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy", "nonsmooth"})
+    source: ClassVar[str] = f"{SOURCE}, abs"
+    optimum: ClassVar[float | None] = 0.0
+    horizon: ClassVar[int] = 300
+
+    parts: ClassVar[tuple[str, ...]] = ("abs",)
+
+    spread: float = knob(0.25, above=0)
+    """Standard deviation of the starting point."""
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        return {"x": self.spread * normal(streams.init, self.size)}
+
+
+@dataclass(frozen=True)
+class SchaulGaussBowl(Repeated):
+    """f(x) = Σ h (1 - exp(-((xᵢ - ½) / 5)²)), h = 25 e^0.01, with gradient noise N(0, 0.1²).
+
+    Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `gauss_bowl`, scale `normal`, noise `gauss_add`
+    0.1). Between 0 and 1 the shape can hardly be told from `quad_bowl`, so the start is on its flanks instead.
+    Shapes: x (4,); the start is at a distance of 6 to 10 from ½, drawn uniformly, on either side, per coordinate.
+    Optimum: f* = 0 where every xᵢ is ½: the bottom of the only well of each coordinate.
+
+    Exposes steps that shrink with the gradient: it is a fourth on the far flank of what it is half-way down.
+    """
+
+    name: ClassVar[str] = "schaul_gauss_bowl"
+    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy"})
+    source: ClassVar[str] = f"{SOURCE}, gauss_bowl"
+    optimum: ClassVar[float | None] = 0.0
+    horizon: ClassVar[int] = 300
+
+    parts: ClassVar[tuple[str, ...]] = ("gauss_bowl",)
+
+    def initial(self, streams: Streams, constants: Tensors) -> Tensors:
+        sides = normal(streams.init, self.size).sign()
+        return {"x": 0.5 + sides * (6 + 4 * uniform(streams.init, self.size))}
 
 
 @dataclass(frozen=True)
