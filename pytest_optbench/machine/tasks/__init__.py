@@ -17,7 +17,6 @@ from pytest_optbench.machine.tasks.delays import DelayedGrad4, DelayedGrad16
 from pytest_optbench.machine.tasks.densities import DdpmGmm2d, RealnvpGmm2d
 from pytest_optbench.machine.tasks.digits import (
     DigitsDeep20Tanh,
-    DigitsLogreg,
     DigitsMlp20Sigmoid,
     DigitsMlp32Relu,
     DigitsMlpBn,
