@@ -22,21 +22,22 @@ class ReparamScale(ExactTask):
 
     Source: `Rescale` in the code of Wichrowska et al. 2017, arXiv 1703.04813; `ReparamWeights` of learned_optimization
     (Metz et al. 2022, arXiv 2203.11860).
-    Shapes: two parameters of (5,); each start is N(0, 0.1²) in its own units, a and b are drawn from N(0, 1) per seed.
+    Shapes: two parameters of (32,); each start is N(0, 0.1²) in its own units, a and b are drawn from N(0, 1) per seed.
     Optimum: f* = 0 at x = a / s and y = s b. It is not the origin, where plain weight decay would find it without a
     gradient.
 
     Exposes step sizes that do not follow the size of the parameters: the way to the optimum is s² times as long in y as
-    in x, where the gradient is s² times smaller.
+    in x, where the gradient is s² times smaller. With 5 coordinates each, AdamW was fastest at lr 3, by luck: it missed
+    on 8 of 32 seeds.
     """
 
     name: ClassVar[str] = "reparam_scale"
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "deterministic", "ill_conditioned"})
     source: ClassVar[str] = "Rescale, Wichrowska et al. 2017 (arXiv 1703.04813)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 800
+    horizon: ClassVar[int] = 400
 
-    dimension: int = knob(5, least=1)
+    dimension: int = knob(32, least=1)
     """Of each of the two parameters."""
     scale_of_y: float = knob(10.0, above=0, harder="more")
     """The units s."""

@@ -18,14 +18,14 @@ def test_both_layers_count_the_same_in_their_own_units(instance):
     solution = {name: tensor.clone() for name, tensor in task.solution(one.constants, 0).items()}
     for name, unit in (("small", 0.1), ("large", 10.0)):
         away = {**solution, name: solution[name] + 2 * unit}
-        assert task.value(away, one.constants).item() == pytest.approx(0.5 * 5 * 4)
+        assert task.value(away, one.constants).item() == pytest.approx(0.5 * 32 * 4)
 
 
 @pytest.mark.parametrize("scale", [10.0, 3.0])
 def test_the_way_is_longer_and_the_slope_flatter_by_the_square_of_the_scale(scale, instance):
     task = ReparamScale(scale_of_y=scale)
     ways, slopes = [], []
-    for seed in range(100):
+    for seed in range(30):
         one = instance(task, seed)
         solution = task.solution(one.constants, 0)
         gradient = task.gradient(one.parameters, one.constants, {})[1]
