@@ -60,10 +60,10 @@ class _BatchScaling(Task):
 
 @dataclass(frozen=True)
 class BatchScaling16(_BatchScaling):
-    """f = mean cross-entropy of a 64-16-10 network with ReLU, on minibatches of 16.
+    """f = mean cross-entropy of a 64-32-10 network with ReLU, on minibatches of 16.
 
     Source: batch sizes as in Shallue et al. 2019, arXiv 1811.03600, on scikit-learn's digits.
-    Shapes: weights (16, 64), (10, 16), biases (16,), (10,); a batch is 16 indices of training images, drawn with
+    Shapes: weights (32, 64), (10, 32), biases (32,), (10,); a batch is 16 indices of training images, drawn with
     replacement. Weights start as He et al. 2015 (arXiv 1502.01852), biases at 0.
     Optimum: unknown (cross-entropy tends to 0), so the target is relative to the references, at equal epochs: 20 of
     them are the horizon of all three batch sizes.
@@ -76,13 +76,13 @@ class BatchScaling16(_BatchScaling):
     horizon: ClassVar[int] = EPOCHS * TRAINING_SAMPLES // 16
     batch: ClassVar[int] = 16
 
-    width: int = knob(16, least=1)
+    width: int = knob(32, least=1)
     """Units of the hidden layer."""
 
 
 @dataclass(frozen=True)
 class BatchScaling128(_BatchScaling):
-    """f = mean cross-entropy of a 64-16-10 network with ReLU, on minibatches of 128.
+    """f = mean cross-entropy of a 64-32-10 network with ReLU, on minibatches of 128.
 
     Source: batch sizes as in Shallue et al. 2019, arXiv 1811.03600, on scikit-learn's digits.
     Shapes: as `batch_scaling16`, but for a batch of 128 indices.
@@ -95,13 +95,13 @@ class BatchScaling128(_BatchScaling):
     horizon: ClassVar[int] = EPOCHS * TRAINING_SAMPLES // 128
     batch: ClassVar[int] = 128
 
-    width: int = knob(16, least=1)
+    width: int = knob(32, least=1)
     """Units of the hidden layer."""
 
 
 @dataclass(frozen=True)
 class BatchScaling1400(_BatchScaling):
-    """f = mean cross-entropy of a 64-16-10 network with ReLU, on minibatches of 1400, next to all there is.
+    """f = mean cross-entropy of a 64-32-10 network with ReLU, on minibatches of 1400, next to all there is.
 
     Source: batch sizes as in Shallue et al. 2019, arXiv 1811.03600, on scikit-learn's digits.
     Shapes: as `batch_scaling16`, but for a batch of 1400 indices.
@@ -115,5 +115,5 @@ class BatchScaling1400(_BatchScaling):
     horizon: ClassVar[int] = EPOCHS * TRAINING_SAMPLES // 1400
     batch: ClassVar[int] = 1400
 
-    width: int = knob(16, least=1)
+    width: int = knob(32, least=1)
     """Units of the hidden layer."""
