@@ -1,7 +1,8 @@
 """The picture of a map: a strip for every shape, in the colours of Schaul et al. 2013 (arXiv 1312.6055), figure 3.
 
 In a strip, every column is a variant and every row a learning rate, the largest on top; variants are in the order of
-their noise, then their scale, then what else is done to them. Below, the colours' shares at every learning rate.
+the grid: by their noise, then their scale, then what else is done to them. Below, the colours' shares at every
+learning rate.
 """
 
 from __future__ import annotations
@@ -29,9 +30,14 @@ PAINT: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     }
 )
 _PAPER = (255, 255, 255)
-_PANELS = 3
-"""Columns of strips."""
-_LABEL_LENGTH = 46
+WIDTH = 404
+"""Of the canvas, in variants: strips of 160 and of 64 leave little of a row."""
+LEAST_SLOT = 62
+"""Of a strip, for its label."""
+GAP = 6
+LABEL = 7
+"""Lines over a strip, for its label."""
+_LABEL_LENGTH = 34
 
 
 def require_matplotlib() -> None:
@@ -80,43 +86,59 @@ def shares(rows: Sequence[MapRow]) -> list[dict[str, float]]:
     return [{colour: count[colour] / count.total() for colour in COLOURS} for count in counts.values()]
 
 
+def places(found: Sequence[Strip], width: int = WIDTH) -> list[tuple[int, int]]:
+    """Row and first column of every strip, side by side in their order, as many in a row as the width allows.
+
+    >>> places([Strip("a", (("red",) * 200,)), Strip("b", (("red",) * 190,)), Strip("c", (("red",),))])
+    [(0, 0), (0, 206), (1, 0)]
+    """
+    row = column = 0
+    taken = []
+    for strip in found:
+        slot = max(strip.width, LEAST_SLOT)
+        if column and column + slot > width:
+            row, column = row + 1, 0
+        taken.append((row, column))
+        column += slot + GAP
+    return taken
+
+
 def draw(rows: Sequence[MapRow], path: Path, *, title: str) -> None:
     """Write the picture as PNG. Raises OptbenchError where matplotlib is missing."""
     require_matplotlib()
     agg: Any = importlib.import_module("matplotlib.backends.backend_agg")
     figures: Any = importlib.import_module("matplotlib.figure")
     found, rates = strips(rows), rates_of(rows)
-    per_panel = -(-len(found) // _PANELS)
-    cell = 0.022 * max(1.0, 13 / len(rates))
-    height = 2.6 + per_panel * (cell * len(rates) + 0.16)
-    figure = figures.Figure(figsize=(16, max(height, 5.0)), layout="constrained")
+    pixels, labels = _canvas(found, len(rates))
+    above, below = len(pixels) / 26, 2.8
+    figure = figures.Figure(figsize=(16, above + below))
     agg.FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=[max(height - 2.4, 2.0), 2.4])
-    above.suptitle(f"{title}: {sum(strip.width for strip in found)} variants, {_rates_text(rates)}", fontsize=12)
-    _draw_strips(above, found, per_panel)
-    _draw_shares(below, rows, rates)
+    whole = above + below
+    figure.text(0.02, 1 - 0.3 / whole, f"{title}: {_counted(found, rates)}", fontsize=12, va="center")
+    axis = figure.add_axes((0.02, below / whole, 0.96, (above - 0.6) / whole))
+    axis.set_axis_off()
+    axis.imshow(pixels, aspect="auto", interpolation="nearest")
+    for column, line, label in labels:
+        axis.text(column - 0.5, line - 1, _shortened(label), fontsize=6, va="bottom")
+    _draw_shares(figure.add_axes((0.05, 0.55 / whole, 0.55, (below - 0.85) / whole)), rows, rates)
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
-def _draw_strips(figure: Any, found: Sequence[Strip], per_panel: int) -> None:
-    axes = figure.subplots(per_panel, _PANELS, squeeze=False)
-    widest = max(strip.width for strip in found)
-    for k in range(per_panel * _PANELS):
-        axis = axes[k % per_panel][k // per_panel]
-        axis.set_axis_off()
-        if k < len(found):
-            axis.imshow(_pixels(found[k], widest), aspect="auto", interpolation="nearest")
-            axis.set_title(_shortened(found[k].label), fontsize=6, loc="left", pad=1.5)
+def _canvas(found: Sequence[Strip], rates: int) -> tuple[list[list[tuple[int, int, int]]], list[tuple[int, int, str]]]:
+    """All strips as pixels, the largest learning rate on top of each, and the column and line of every label."""
+    taken = places(found)
+    depth = rates + LABEL
+    pixels = [[_PAPER] * WIDTH for _ in range(depth * (taken[-1][0] + 1))]
+    labels = []
+    for strip, (row, column) in zip(found, taken, strict=True):
+        top = row * depth + LABEL
+        labels.append((column, top, strip.label))
+        for line, colours in enumerate(reversed(strip.colours), start=top):
+            pixels[line][column : column + strip.width] = [PAINT[colour] for colour in colours]
+    return pixels, labels
 
 
-def _pixels(strip: Strip, width: int) -> list[list[tuple[int, int, int]]]:
-    """The largest learning rate on top, and paper where the strip is shorter than others."""
-    blank = [_PAPER] * (width - strip.width)
-    return [[PAINT[colour] for colour in row] + blank for row in reversed(strip.colours)]
-
-
-def _draw_shares(figure: Any, rows: Sequence[MapRow], rates: Sequence[float | None]) -> None:
-    axis = figure.subplots()
+def _draw_shares(axis: Any, rows: Sequence[MapRow], rates: Sequence[float | None]) -> None:
     found = shares(rows)
     bottom = [0.0] * len(rates)
     for colour, meaning in COLOURS.items():
@@ -129,7 +151,11 @@ def _draw_shares(figure: Any, rows: Sequence[MapRow], rates: Sequence[float | No
     axis.set_ylabel("share of variants", fontsize=8)
     axis.set_ylim(0, 1)
     axis.tick_params(axis="y", labelsize=7)
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, frameon=False, reverse=True)
+    axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8, frameon=False, reverse=True)
+
+
+def _counted(found: Sequence[Strip], rates: Sequence[float | None]) -> str:
+    return f"{sum(strip.width for strip in found)} variants, {_rates_text(rates)}"
 
 
 def _rates_text(rates: Sequence[float | None]) -> str:

@@ -19,27 +19,25 @@ from pytest_optbench.machine.tasks.schaul_base import SOURCE
 from pytest_optbench.machine.tasks.schaul_shapes import Shape, height_of, shape, table
 from pytest_optbench.machine.tasks.task import Task, Tensors
 
-BOWL = 4
+BOWL = 3
 """Coordinates of the bowl."""
 
 
 @dataclass(frozen=True)
 class BesideBowl(Task):
-    """Base class of f(x, y) = shape(x) + ½ ‖y - m‖² with gradient noise, m drawn from N(0, 0.5²) per seed.
+    """Base class of f(x, y) = shape(x) + ½ ‖y - m‖² with gradient noise, m drawn from N(0, 2²) per seed.
 
     The evaluation is the share of the way down to the goal that is left, max(shape(x) - shape(goal), 0) / (shape(0) -
-    shape(goal)), plus the bowl's ½ ‖y - m‖²: both are about ½ to 1 at the start.
+    shape(goal)), plus the bowl's ½ ‖y - m‖²: a target of a hundredth of the start asks for both.
     """
 
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 300
+    horizon: ClassVar[int] = 200
 
     parts: ClassVar[tuple[str, ...]]
     """What the shape is chained of."""
-    goal: ClassVar[float] = 1.0
-    """The x that is far enough: the end of the interval that the paper builds its shapes on."""
-    distance: ClassVar[float] = 0.5
-    """Standard deviation of the bowl's minimum."""
+    goal: ClassVar[float] = 3.0
+    """The x that is far enough: about as far away as the bowl's minimum."""
 
     noise: float = knob(0.1, least=0)
     """Standard deviation of the gradient noise."""
@@ -59,7 +57,7 @@ class BesideBowl(Task):
         }
 
     def private(self, streams: Streams) -> Tensors:
-        return {"centre": self.distance * normal(streams.data, BOWL)}
+        return {"centre": 2 * normal(streams.data, BOWL)}
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
         return {"x": self.spread * normal(streams.init, 1), "y": self.spread * normal(streams.init, BOWL)}
@@ -91,8 +89,8 @@ class SchaulLine(BesideBowl):
     """f(x, y) = -x + ½ ‖y - m‖², with gradient noise N(0, 0.1²).
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `line`, scale `normal`, noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes steps that are as long in x, which wants speed, as in y, which wants rest.
     """
@@ -110,8 +108,8 @@ class SchaulBend(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `bend`, scale `normal`, noise `gauss_add` 0.1).
     There the plateau before the bend is exactly flat, and nothing but noise leads off it: here it is tilted.
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes averages of the gradient that are too short to find a slope of half the noise.
     """
@@ -136,7 +134,7 @@ class SchaulRelu(BesideBowl):
     """f(x, y) = -min(x, k) + ½ ‖y - m‖², with gradient noise N(0, 0.1²), k = √2 - 1.
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `relu`, scale `normal`, noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 0.5²).
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
     Optimum: f* = 0 from x = k on and at y = m: beyond its kink the shape is flat.
 
     Exposes what is made of a coordinate whose gradient turns into nothing but noise.
@@ -147,6 +145,7 @@ class SchaulRelu(BesideBowl):
     source: ClassVar[str] = f"{SOURCE}, relu"
 
     parts: ClassVar[tuple[str, ...]] = ("relu",)
+    goal: ClassVar[float] = 1.0
 
 
 @dataclass(frozen=True)
@@ -154,8 +153,8 @@ class SchaulRidge(BesideBowl):
     """f(x, y) = -x - 9 max(x - k, 0) + ½ ‖y - m‖², with gradient noise N(0, 0.1²), k = 0.877.
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `ridge`, scale `normal`, noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes moment estimates that meet a gradient ten times as large as all before.
     """
@@ -173,7 +172,7 @@ class SchaulExponential(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `exponential`, scale `normal`, noise `gauss_add`
     0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 1).
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
     Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
 
     Exposes a slope that sinks below the noise, to a thousandth at the goal.
@@ -184,7 +183,7 @@ class SchaulExponential(BesideBowl):
     source: ClassVar[str] = f"{SOURCE}, exponential"
 
     parts: ClassVar[tuple[str, ...]] = ("exponential",)
-    distance: ClassVar[float] = 1.0
+    goal: ClassVar[float] = 1.0
 
 
 @dataclass(frozen=True)
@@ -194,8 +193,8 @@ class SchaulQuadConvexLine(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `quad_convex-line`, scale `normal`,
     noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes a slope that falls to the size of the noise, and has to be followed on.
     """
@@ -214,8 +213,8 @@ class SchaulGaussNonconvexLine(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `gauss_nonconvex-line`, scale `normal`,
     noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.02²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.02²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes moment estimates that have to follow a gradient over six orders of magnitude in one run.
     """
@@ -237,8 +236,8 @@ class SchaulGaussConvexLine(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `gauss_convex-line`, scale `normal`,
     noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes a slope that falls to about the noise, less abruptly than that of a parabola.
     """
@@ -257,8 +256,8 @@ class SchaulLaplaceNonconvexLine(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `laplace_nonconvex-line`, scale `normal`,
     noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.02²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.02²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes moment estimates that lag behind a gradient that grows exponentially.
     """
@@ -280,8 +279,8 @@ class SchaulLaplaceConvexLine(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `laplace_convex-line`, scale `normal`,
     noise `gauss_add` 0.1).
-    Shapes: x (1,), y (4,); the start is N(0, 0.1²) in all, m is N(0, 0.5²).
-    Optimum: f* = 0 from x = 1 on and at y = m: what is left of the way to x = 1 and the bowl are never negative.
+    Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
+    Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes little beyond a line; the paper has it to tell a change of slope from a change of its order of magnitude.
     """

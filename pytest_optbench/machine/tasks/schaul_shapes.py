@@ -127,54 +127,60 @@ def _exponential(entry: Entry) -> list[Piece]:
     return [Piece(entry.start, entry.start, width, entry.value - height, height=height, decay=1.0)]
 
 
-def _mirrored(entry: Entry, width: float, offset: float, scale: float, exponent: float, **form: float) -> list[Piece]:
-    """A part of `constant - scale exp(-exponent)` that starts `offset` widths from its middle, with that exponent."""
-    origin = entry.start - offset * width
-    if abs(offset) < 1:
-        constant = entry.value + scale * math.expm1(-exponent)
-        return [Piece(entry.start, origin, width, constant, depth=scale, **form)]
-    constant = entry.value + scale * math.exp(-exponent)
-    return [Piece(entry.start, origin, width, constant, height=-scale, **form)]
+def _flank(entry: Entry, width: float, offset: float, drop: float, exponent: float, **form: float) -> list[Piece]:
+    """A part of `constant - drop exp(-exponent)` that starts `offset` widths from its middle, with that exponent."""
+    constant = entry.value + drop * math.exp(-exponent)
+    return [Piece(entry.start, entry.start - offset * width, width, constant, height=-drop, **form)]
 
 
-def _bell(entry: Entry, width: float, offset: float) -> list[Piece]:
-    scale = entry.slope * width / (2 * offset * math.exp(-(offset**2)))
-    return _mirrored(entry, width, offset, scale, offset**2, bell=1.0)
+def _inside(entry: Entry, width: float, offset: float, drop: float, exponent: float, **form: float) -> list[Piece]:
+    """The same, close to its middle."""
+    constant = entry.value + drop * math.expm1(-exponent)
+    return [Piece(entry.start, entry.start - offset * width, width, constant, depth=drop, **form)]
+
+
+def _bell_drop(entry: Entry, width: float, offset: float) -> float:
+    return entry.slope * width / (2 * offset * math.exp(-(offset**2)))
+
+
+def _tent_drop(entry: Entry, width: float, offset: float) -> float:
+    return math.copysign(1, offset) * entry.slope * width * math.exp(abs(offset))
 
 
 def _gauss_nonconvex(entry: Entry) -> list[Piece]:
     """From four widths outside to the inflection, or back."""
     inflection = math.sqrt(0.5)
-    return _bell(entry, entry.length / (4 - inflection), inflection if entry.slope > 0 else -4.0)
+    width, offset = entry.length / (4 - inflection), inflection if entry.slope > 0 else -4.0
+    return _flank(entry, width, offset, _bell_drop(entry, width, offset), offset**2, bell=1.0)
 
 
 def _gauss_convex(entry: Entry) -> list[Piece]:
     """From the inflection to a tenth of a width outside, or back."""
     inflection = math.sqrt(0.5)
-    return _bell(entry, entry.length / (inflection - 0.1), 0.1 if entry.slope > 0 else -inflection)
+    width, offset = entry.length / (inflection - 0.1), 0.1 if entry.slope > 0 else -inflection
+    return _inside(entry, width, offset, _bell_drop(entry, width, offset), offset**2, bell=1.0)
 
 
 def _gauss_bowl(entry: Entry) -> list[Piece]:
-    return _bell(entry, entry.length / 0.2, -0.1)
-
-
-def _tent(entry: Entry, width: float, offset: float) -> list[Piece]:
-    scale = math.copysign(1, offset) * entry.slope * width * math.exp(abs(offset))
-    return _mirrored(entry, width, offset, scale, abs(offset), tent=1.0)
+    width, offset = entry.length / 0.2, -0.1
+    return _inside(entry, width, offset, _bell_drop(entry, width, offset), offset**2, bell=1.0)
 
 
 def _laplace_nonconvex(entry: Entry) -> list[Piece]:
     """From eight widths outside to one, or back."""
-    return _tent(entry, entry.length / 7, 1.0 if entry.slope > 0 else -8.0)
+    width, offset = entry.length / 7, 1.0 if entry.slope > 0 else -8.0
+    return _flank(entry, width, offset, _tent_drop(entry, width, offset), abs(offset), tent=1.0)
 
 
 def _laplace_convex(entry: Entry) -> list[Piece]:
     """From one width outside to a tenth, or back. The name is the paper's: in truth it is as concave as the rest."""
-    return _tent(entry, entry.length / 0.9, 0.1 if entry.slope > 0 else -1.0)
+    width, offset = entry.length / 0.9, 0.1 if entry.slope > 0 else -1.0
+    return _inside(entry, width, offset, _tent_drop(entry, width, offset), abs(offset), tent=1.0)
 
 
 def _laplace_bowl(entry: Entry) -> list[Piece]:
-    return _tent(entry, entry.length / 0.2, -0.1)
+    width, offset = entry.length / 0.2, -0.1
+    return _inside(entry, width, offset, _tent_drop(entry, width, offset), abs(offset), tent=1.0)
 
 
 PARTS: Mapping[str, Callable[[Entry], list[Piece]]] = MappingProxyType(

@@ -192,7 +192,7 @@ def test_shapes_of_unequal_length_make_one_table():
         (SchaulConvexCliffBowl(), [5 / 6, 5 / 6, 5 / 6, 0.0], 0.424626),
         (SchaulConvexCliffBowl(), [5 / 6, 5 / 6, 5 / 6, 5 / 6 + 1], 3),
         (SchaulReluBendBowl(), [5 / 6, 5 / 6, 0.2, 0.5], 2 * (0.359476 - 0.138071)),
-        (SchaulSaddleBowl2(), [1e9, 0.5], 0.353994),
+        (SchaulSaddleBowl2(), [1e9, 0.5], 0.354042),
         (SchaulSaddleBowl2(), [-0.2147372, 1.5], 1),
     ],
     ids=lambda value: getattr(value, "name", None),
@@ -206,7 +206,8 @@ def test_value_of_a_task(task, point, expected, instance):
 def test_beside_a_bowl_the_way_to_the_goal_counts_one_and_what_is_beyond_nothing(task, instance):
     one = instance(task, dtype=EXACT)
     values = [
-        task.evaluate({"x": at(x), "y": one.constants["centre"]}, one.constants, STEP).item() for x in (0, 0.5, 1, 3)
+        task.evaluate({"x": at(x * task.goal), "y": one.constants["centre"]}, one.constants, STEP).item()
+        for x in (0, 0.3, 1, 2)
     ]
     assert values[0] == pytest.approx(1, rel=1e-6)
     assert 0 < values[1] < 1
@@ -217,7 +218,7 @@ def test_beside_a_bowl_the_way_to_the_goal_counts_one_and_what_is_beyond_nothing
 def test_the_bowl_costs_half_the_squared_distance(task, instance):
     one = instance(task, dtype=EXACT)
     solution = {name: tensor.to(EXACT) for name, tensor in task.solution(one.constants, 0).items()}
-    moved = {**solution, "y": one.constants["centre"] + at(1.0, 0.0, 0.0, 2.0)}
+    moved = {**solution, "y": one.constants["centre"] + at(1.0, 0.0, 2.0)}
     assert task.evaluate(moved, one.constants, STEP).item() == pytest.approx(2.5)
 
 
@@ -248,6 +249,13 @@ def test_noise_is_gaussian_and_of_the_size_of_the_knob(task, instance):
     noises = torch.cat([instance(task, seed).block["noise"].flatten() for seed in range(8)])
     assert noises.mean().item() == pytest.approx(0, abs=0.1 * task.noise)
     assert noises.std().item() == pytest.approx(task.noise, rel=0.1)
+
+
+def test_both_plateaus_of_the_gaussian_basin_are_as_steep_in_float32(instance):
+    task = SchaulGaussBasin(noise=0)
+    one = instance(task)
+    _, gradient = task.gradient({"x": torch.tensor([0.0, 1.0, 0.02, 0.98])}, one.constants, one.batch())
+    torch.testing.assert_close(gradient["x"][::2], -gradient["x"][1::2], rtol=1e-3, atol=0)
 
 
 @pytest.mark.parametrize(
