@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar
@@ -72,7 +72,7 @@ class _LocalSteps(Task):
             moved = {name: tensor - self.local_lr * gradient[name] for name, tensor in moved.items()}
             gradients.append(gradient)
             losses.append(value)
-        return {name: sum(one[name] for one in gradients) / self.steps for name in parameters}, losses[0]
+        return {name: torch.stack([one[name] for one in gradients]).mean(0) for name in parameters}, losses[0]
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class FederatedDigits(_LocalSteps):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification", "local_steps"})
     source: ClassVar[str] = "McMahan et al. 2017 (arXiv 1602.05629), Reddi et al. 2021 (arXiv 2003.00295)"
     horizon: ClassVar[int] = 300
-    sane: ClassVar = MappingProxyType({"initial": (2.0, 3.5)})
+    sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"initial": (2.0, 3.5)})
 
     width: int = knob(24, least=1)
     """Units of the hidden layer."""

@@ -22,7 +22,7 @@ def test_value_of_the_game_at_the_equilibrium(instance):
 
 
 def test_equilibrium_is_a_rest_point_in_expectation(instance):
-    one = instance(GaussGan(batch_size=100_000))
+    one = instance(GaussGan(batch_size=10_000))
     _, gradient = one.task.gradient(one.task.solution(one.constants, 0), one.constants, one.batch())
     assert max(tensor.abs().max() for tensor in gradient.values()) < 0.05
     _, gradient = one.task.gradient(one.parameters, one.constants, one.batch())

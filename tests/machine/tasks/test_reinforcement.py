@@ -28,14 +28,14 @@ def test_choices_have_the_probabilities_that_are_asked_for():
 
 
 def test_bandit_estimate_is_unbiased(instance):
-    one = instance(BanditPg(pulls=2000), dtype=torch.float64)
-    batches = one.block
+    one = instance(BanditPg(pulls=500), dtype=torch.float64)
+    batches = dict(one.block)
     estimates = vmap(lambda batch: one.task.gradient(one.parameters, one.constants, batch)[1]["logits"])(batches)
     exact = grad(lambda logits: TEMPERATURE * one.task.evaluate({"logits": logits}, one.constants, STEP))(
         one.parameters["logits"]
     )
     torch.testing.assert_close(estimates.mean(0), exact, rtol=0, atol=0.005)
-    assert exact.abs().max() > 0.05
+    assert exact.abs().max() > 0.02
 
 
 def test_bandit_falls_short_of_its_maximum_by_the_divergence(instance):
@@ -75,8 +75,8 @@ def test_cost_of_a_rollout_is_the_sum_over_its_steps(instance):
 
 
 def test_regulator_estimate_points_along_the_exact_gradient(instance):
-    one = instance(LqrPg(directions=2000, radius=0.01), dtype=torch.float64)
-    batches = one.block
+    one = instance(LqrPg(directions=400, radius=0.01), dtype=torch.float64)
+    batches = dict(one.block)
     estimates = vmap(lambda batch: one.task.gradient(one.parameters, {}, batch)[1]["gain"])(batches)
     exact = grad(lambda gain: one.task.evaluate({"gain": gain}, {}, STEP))(one.parameters["gain"])
     torch.testing.assert_close(estimates.mean(0), exact, rtol=0.1, atol=0.2)
@@ -116,7 +116,7 @@ def test_a_walk_that_is_cut_off_counts_on_the_critic(instance):
 
 
 def test_walks_follow_the_policy(instance):
-    one = instance(GridworldA2c(walks=4000), dtype=torch.float64)
+    one = instance(GridworldA2c(walks=1500), dtype=torch.float64)
     visits = one.task._visits(one.parameters, one.constants, one.batch())
     at_start = visits.moves[visits.cells == 0]
     frequencies = at_start.bincount(minlength=4) / len(at_start)

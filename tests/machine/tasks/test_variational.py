@@ -21,11 +21,11 @@ def test_entropy_is_that_of_the_covariance(instance):
 
 
 def test_evaluation_is_the_expected_loss(instance):
-    one = instance(PpcaVae(batch_size=4000), dtype=torch.float64)
+    one = instance(PpcaVae(batch_size=1000), dtype=torch.float64)
     losses = vmap(lambda batch: one.task.loss(one.parameters, one.constants, batch))(one.block)
     value = one.task.evaluate(one.parameters, one.constants, STEP) + one.task.entropy
     torch.testing.assert_close(value, losses.mean(), rtol=0, atol=5 * losses.std().item() / 8)
-    assert losses.std() < 0.02 * value
+    assert losses.std() < 0.05 * value
 
 
 def test_solution_has_the_covariance_of_the_data(instance):
