@@ -19,6 +19,7 @@ from pytest_optbench.machine.imports import MissingError
 from pytest_optbench.machine.loading import load_recipe
 from pytest_optbench.machine.recipe import ANY_DIMENSIONS, Capabilities, Recipe, declared
 from pytest_optbench.machine.search import Search, open_search, stand_in
+from pytest_optbench.machine.tasks.modules import ModuleTask
 from pytest_optbench.machine.tasks.registry import in_tier, threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_shapes
 from pytest_optbench.machine.time_limit import LIMITER, TimeLimitExceeded, time_limit
@@ -198,6 +199,8 @@ class Suite:
 
     def case(self, recipe: Recipe, capabilities: Capabilities, task: Task, seeds: int | None = None) -> Case:
         """The case of a recipe on a task under this invocation's settings."""
+        if isinstance(task, ModuleTask):
+            task.check()
         return Case(
             recipe=recipe,
             capabilities=capabilities,

@@ -55,10 +55,13 @@ def test_a_task_of_a_module_is_admitted(project: Project, capsys: pytest.Capture
 def test_a_module_that_is_no_pure_function_is_told_in_a_sentence(project: Project) -> None:
     project.write({"mytasks.py": NET.replace("nn.Tanh()", "nn.Dropout(0.5)")})
     project.table("Descent", settings="task_modules = ['mytasks']\ntasks = 'wine'")
-    result = project.bench()
-    assert result.code != 0
-    assert "task wine: it draws random numbers ('1': Dropout)" in result.text
-    assert "Traceback" not in result.text
+    assert project.bench().error.startswith("task wine: it draws random numbers ('1': Dropout), so that a run depends")
+
+
+def test_what_the_data_of_a_module_raise_is_a_usage_error(project: Project) -> None:
+    project.write({"mytasks.py": NET.replace("return DataLoader(", "return DataLoader(1 / 0, ")})
+    project.table("Descent", settings="task_modules = ['mytasks']\ntasks = 'wine'")
+    assert project.bench().error == "task wine: its data raised ZeroDivisionError: division by zero"
 
 
 def without_hook(project: Project) -> Project:

@@ -74,6 +74,10 @@ class ModuleTask(Task):
         outputs = self._outputs(parameters, constants, constants["judged_inputs"], training=False)
         return outputs, constants["judged_targets"]
 
+    def check(self) -> None:
+        """Raise OptbenchError, before anything runs, where the task is no pure function or its data cannot be read."""
+        _examined(self)
+
     @property
     def unbatched(self) -> str:
         """Why seeds run one after another; empty where they share a batched gradient."""
@@ -84,7 +88,7 @@ class ModuleTask(Task):
         return not self.unbatched
 
     def shared(self) -> Tensors:
-        _examined(self)
+        self.check()
         return dict(_gathered(self).tensors)
 
     def private(self, streams: Streams) -> Tensors:
@@ -131,6 +135,17 @@ class _Gathered:
     batch_size: int
 
 
+@contextmanager
+def _telling(task: ModuleTask, what: str) -> Iterator[None]:
+    """Turns an exception of the user's own code into an OptbenchError that says where it came from."""
+    try:
+        yield
+    except OptbenchError:
+        raise
+    except Exception as error:
+        raise OptbenchError(f"task {task.name}: {what} raised {quoted(error)}") from error
+
+
 def _missing(task: ModuleTask, method: str) -> OptbenchError:
     return OptbenchError(f"task {task.name}: {type(task).__name__} does not define {method}")
 
@@ -148,7 +163,7 @@ def _gathered(task: ModuleTask) -> _Gathered:
             raise OptbenchError(f"{where}: sample() is given, but no batch_size; set it to the samples of a step")
         judged = as_pair(task.sample(torch.Generator().manual_seed(seed), task.judged_samples), f"{where}: sample()")
         return _Gathered(_named("judged_", judged), task.batch_size)
-    with seeded(seed):
+    with seeded(seed), _telling(task, "its data"):
         pair, first = read_samples(task.data(), f"{where}: data()")
         source = task.held_out()
         judged = pair if source is None else read_samples(source, f"{where}: held_out()")[0]
@@ -163,7 +178,7 @@ def _named(prefix: str, pair: Pair) -> Tensors:
 
 def _built(task: ModuleTask, generator: Generator) -> nn.Module:
     """The module of one seed: built anew, under global generators that are seeded for it and put back."""
-    with seeded(int(torch.randint(2**62, (), generator=generator))):
+    with seeded(int(torch.randint(2**62, (), generator=generator))), _telling(task, "module()"):
         module = task.module()
     if not isinstance(module, nn.Module):
         raise OptbenchError(f"task {task.name}: module() gives {module!r}; expected a torch.nn.Module")
