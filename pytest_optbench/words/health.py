@@ -91,7 +91,7 @@ def first_deviation(record: Record, health: Health, sane: Mapping[str, Range]) -
 def _resting(updates: Sequence[tuple[int, float]], gradients: Mapping[int, float]) -> set[int]:
     """Steps at which a small update says something: there is a gradient to follow, and the next update that is looked
     at is as small (a warm-up may begin at 0)."""
-    following = [value for _, value in updates[1:]] + [0.0]
+    following = [value for _, value in [*updates, (0, 0.0)][1:]]  # nothing after the last one speaks for it
     return {
         step
         for (step, _), later in zip(updates, following, strict=True)

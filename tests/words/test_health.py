@@ -56,6 +56,8 @@ def deviation(changed=None, *, values=(2.0, 1.0), sane=None):
         ({"update_ratio": [0.1, 1.1 * LARGEST_UPDATE, 0.1]}, "update_ratio 1100 at step 2, sane up to 1000"),
         ({"update_ratio": [0.1, LEAST_UPDATE, LEAST_UPDATE]}, ""),
         ({"update_ratio": [0.0, 0.0, 0.0]}, "update_ratio 0 at step 1, sane from 1e-09"),
+        ({"loss": [], "gradient_norm": [], "update_ratio": []}, ""),
+        ({"update_ratio": [0.0]}, "update_ratio 0 at step 1, sane from 1e-09"),
         ({"update_ratio": [0.1, 0.1, 0.0]}, "update_ratio 0 at step 3, sane from 1e-09"),
         ({"update_ratio": [0.1, 1e-10, 0.0]}, "update_ratio 1e-10 at step 2, sane from 1e-09"),
         # A schedule that begins at 0, and a step without a gradient to follow.
