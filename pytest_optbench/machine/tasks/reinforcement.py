@@ -53,7 +53,7 @@ class BanditPg(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "reinforcement"})
     source: ClassVar[str] = "REINFORCE (Williams 1992), leave-one-out baseline (Kool et al. 2019)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 500
 
     pulls: int = knob(64, least=2)
     """Arms that are tried per step."""
