@@ -247,7 +247,8 @@ class GridworldA2c(Task):
 
     def _visits(self, parameters: Tensors, constants: Tensors, batch: Tensors) -> _Visits:
         thresholds = parameters["logits"].softmax(1).cumsum(1)[:, :-1].T
-        path, moves = [torch.zeros_like(constants["successors"][:1, 0]).expand(self.walks)], []
+        path = [torch.zeros_like(constants["successors"][:1, 0]).expand(self.walks)]
+        moves: list[Tensor] = []
         for uniforms in batch["uniforms"]:
             moves.append((uniforms > thresholds.gather(1, path[-1].expand(len(MOVES) - 1, -1))).sum(0))
             path.append(constants["successors"].flatten().gather(0, len(MOVES) * path[-1] + moves[-1]))
