@@ -92,7 +92,7 @@ class RealnvpGmm2d(Task):
     def _log_density(self, parameters: Tensors, points: Tensor) -> Tensor:
         """log q (n,) of `points` (2, n)."""
         kept, moved = points.unbind()
-        logarithm = -math.log(2 * math.pi)
+        logarithm = torch.full_like(kept, -math.log(2 * math.pi))
         for layer in range(self.layers):
             shift, log_scale = self._coupling(parameters, layer, kept)
             kept, moved = moved * log_scale.exp() + shift, kept

@@ -64,7 +64,9 @@ class _LocalSteps(Task):
 
     def _descent(self, parameters: Tensors, batches: Tensors) -> tuple[Tensors, Tensor]:
         """The mean gradient (locals differ in nothing else) along `steps` steps, and the loss before the first."""
-        moved, gradients, losses = parameters, [], []
+        moved = parameters
+        gradients: list[Tensors] = []
+        losses: list[Tensor] = []
         for step in range(self.steps):
             gradient, value = grad_and_value(self.local_loss)(
                 moved, {name: tensor[step] for name, tensor in batches.items()}

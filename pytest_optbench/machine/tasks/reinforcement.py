@@ -53,7 +53,7 @@ class BanditPg(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "reinforcement"})
     source: ClassVar[str] = "REINFORCE (Williams 1992), leave-one-out baseline (Kool et al. 2019)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 500
 
     pulls: int = knob(64, least=2)
     """Arms that are tried per step."""
@@ -247,7 +247,8 @@ class GridworldA2c(Task):
 
     def _visits(self, parameters: Tensors, constants: Tensors, batch: Tensors) -> _Visits:
         thresholds = parameters["logits"].softmax(1).cumsum(1)[:, :-1].T
-        path, moves = [torch.zeros_like(constants["successors"][:1, 0]).expand(self.walks)], []
+        path = [torch.zeros_like(constants["successors"][:1, 0]).expand(self.walks)]
+        moves: list[Tensor] = []
         for uniforms in batch["uniforms"]:
             moves.append((uniforms > thresholds.gather(1, path[-1].expand(len(MOVES) - 1, -1))).sum(0))
             path.append(constants["successors"].flatten().gather(0, len(MOVES) * path[-1] + moves[-1]))
