@@ -209,7 +209,8 @@ def expected_noise(centres: Tensor, mixed: Tensor, signal: Tensor, noise: Tensor
     variance = (signal * WIDTH / SPREAD).square() + noise.square()
     offsets = mixed[:, None] - signal * centres[..., None].expand(-1, -1, mixed.shape[1])
     weights = (-0.5 * offsets.square().sum(0) / variance).softmax(0)
-    return noise * (weights * offsets).sum(1) / variance
+    expected: Tensor = noise * (weights * offsets).sum(1) / variance
+    return expected
 
 
 def _denoiser(parameters: Tensors, mixed: Tensor, signal: Tensor, noise: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ class TwoViewAlignment(Task):
 
     name: ClassVar[str] = "two_view_alignment"
     tier = "small"
-    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "matrix", "multimodal"})
+    tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "matrix", "two_views"})
     source: ClassVar[str] = "CLIP (Radford et al. 2021, arXiv 2103.00020) on Gaussian views (Bach and Jordan 2005)"
     optimum: ClassVar[float | None] = 0.0
     horizon: ClassVar[int] = 300

@@ -235,7 +235,8 @@ class GridworldA2c(Task):
         moves = torch.einsum("sa,sat->st", parameters["logits"].softmax(1), constants["transitions"])[:GOAL]
         arrival, among = moves[:, GOAL], moves[:, :GOAL]
         identity = torch.eye(GOAL, dtype=moves.dtype, device=moves.device)
-        return DISCOUNT**8 - torch.linalg.solve(identity - DISCOUNT * among, DISCOUNT * arrival)[0]
+        values: Tensor = torch.linalg.solve(identity - DISCOUNT * among, DISCOUNT * arrival)
+        return DISCOUNT**8 - values[0]
 
     def metrics(self, parameters: Tensors, constants: Tensors) -> Tensors:
         policy = parameters["logits"].softmax(1)

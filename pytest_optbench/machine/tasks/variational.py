@@ -107,7 +107,7 @@ class PpcaVae(Task):
 
     def examples(self, parameters: Tensors, constants: Tensors) -> Tensors:
         """Samples of the model, always from the same draws."""
-        latents, noise = constants["shown"].split([LATENT, DIMENSION], dim=1)
+        latents, noise = constants["shown"][:, :LATENT], constants["shown"][:, LATENT:]
         means = latents @ parameters["decoder"].T + parameters["decoder_bias"]
         return {"samples": means + (0.5 * parameters["log_variance"]).exp() * noise}
 
