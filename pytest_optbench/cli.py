@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument(
         "--plot", type=Path, metavar="PATH", help="draw the one task, if it has two parameters, into this .png or .svg"
     )
+    tasks.add_argument("--markdown", action="store_true", help="print the list as a Markdown table, with sources")
     commands.add_parser("columns", help="document the columns of the runs table")
     checks = commands.add_parser("checks", help="list the checks of the contract, or show one in full")
     checks.add_argument("name", nargs="?", default="", help="name of a check")
@@ -171,7 +172,7 @@ def _rate(text: str) -> float:
 
 
 def _tasks(options: argparse.Namespace) -> int:
-    from pytest_optbench.machine.listing import describe, table  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.listing import describe, markdown, table  # noqa: PLC0415 - imports torch
 
     chosen = _chosen(options)
     one = chosen.one
@@ -180,7 +181,7 @@ def _tasks(options: argparse.Namespace) -> int:
             raise OptbenchError(
                 "--plot: a picture is of one task; name it, as in: optbench tasks rosenbrock2 --plot PATH"
             )
-        sys.stdout.write(table(chosen.tasks))
+        sys.stdout.write(markdown(chosen.tasks) if options.markdown else table(chosen.tasks))
         return 0
     if options.plot is not None:
         _plot(one, options.plot)

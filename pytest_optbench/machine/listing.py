@@ -6,11 +6,12 @@ import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
+from pytest_optbench.machine.references import standard_rows
 from pytest_optbench.machine.tasks.knobs import described_knobs
 from pytest_optbench.machine.tasks.modules import ModuleTask
 from pytest_optbench.machine.tasks.registry import threshold_of
 from pytest_optbench.machine.tasks.task import Task, parameter_count, parameter_shapes
-from pytest_optbench.words.baseline import BaselineRow, shipped_reference
+from pytest_optbench.words.baseline import BaselineRow, shipped_rows
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.threshold import Threshold
 
@@ -22,6 +23,21 @@ def table(tasks: Sequence[Task]) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def markdown(tasks: Sequence[Task]) -> str:
+    """The same as a Markdown table, with the fastest reference and the source of each task."""
+    header = ("task", "tier", "optimum", "target", "budget", "par", "budget from", "fastest reference", "source")
+    rows = [header, ("---",) * len(header), *(_markdown_row(task) for task in tasks)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _markdown_row(task: Task) -> tuple[str, ...]:
+    name, tier, target, budget, par, setter, optimum, _ = _row(task)
+    best = standard_rows(task).get("leads")
+    fastest = f"{best.recipe} {best.median_steps:g}" if best else "none"
+    reports = "" if task.gates else " (report only)"
+    return f"`{name}`{reports}", tier, optimum, target, budget, par, setter, fastest, task.source
 
 
 def describe(task: Task, more: Mapping[str, str] | None = None) -> str:
@@ -56,8 +72,7 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 def _reference_lines(task: Task) -> Iterator[str]:
     """How the references do, the fastest first, from the shipped table."""
-    rows = [row for row in shipped_reference().values() if (row.task, row.task_version) == (task.name, task.version)]
-    for row in sorted(rows, key=lambda row: (row.median_steps, -_reached(row), row.recipe)):
+    for row in sorted(shipped_rows(task.name, task.version), key=lambda row: (row.median_steps, -_reached(row), row.recipe)):
         values = ", ".join(f"{name} {value}" for name, value in json.loads(row.hyperparameters).items())
         reached = f"{_reached(row)} of {len(row.seeds)} seeds"
         steps = f"{row.median_steps:g} steps" if _reached(row) * 2 > len(row.seeds) else "missed"
