@@ -72,7 +72,8 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 def _reference_lines(task: Task) -> Iterator[str]:
     """How the references do, the fastest first, from the shipped table."""
-    for row in sorted(shipped_rows(task.name, task.version), key=lambda row: (row.median_steps, -_reached(row), row.recipe)):
+    rows = shipped_rows(task.name, task.version)
+    for row in sorted(rows, key=lambda row: (row.median_steps, -_reached(row), row.recipe)):
         values = ", ".join(f"{name} {value}" for name, value in json.loads(row.hyperparameters).items())
         reached = f"{_reached(row)} of {len(row.seeds)} seeds"
         steps = f"{row.median_steps:g} steps" if _reached(row) * 2 > len(row.seeds) else "missed"
