@@ -127,11 +127,11 @@ def _answers(plan: MapPlan, chunks: Sequence[tuple[Variant, ...]], jobs: int) ->
             yield answer(chunk, lambda told: None)
         return
     with Pool(jobs, _answering, plan) as pool:
-        for _, answer in pool.work(chunks):
-            if isinstance(answer, Failed):
-                raise OptbenchError(f"optbench map: {answer.sentence}")
-            assert isinstance(answer, list)
-            yield answer
+        for _, found in pool.work(chunks):
+            if isinstance(found, Failed):
+                raise OptbenchError(f"optbench map: {found.sentence}")
+            assert isinstance(found, list)
+            yield found
 
 
 def _answering(plan: MapPlan) -> Callable[[Any, Callable[[object], None]], list[MapRow]]:
