@@ -208,7 +208,7 @@ def _row(
     variant: Variant, recipe: Recipe, scores: list[float], diverged: int, sgd: tuple[float, float] | None
 ) -> MapRow:
     finished = [score for score in scores if not math.isnan(score)]
-    lower, middle, upper = (quantile(finished, q) if finished else None for q in (0.25, 0.5, 0.75))
+    lower, middle, upper = (_rounded(quantile(finished, q)) if finished else None for q in (0.25, 0.5, 0.75))
     return MapRow(
         schema=SCHEMA,
         optimizer=recipe.path,
@@ -229,9 +229,14 @@ def _row(
         diverged=diverged,
         poor=sum(score < POOR for score in finished),
         repetitions=len(scores),
-        sgd_lr=sgd[0] if sgd else None,
-        sgd_progress=sgd[1] if sgd else None,
+        sgd_lr=_rounded(sgd[0]) if sgd else None,
+        sgd_progress=_rounded(sgd[1]) if sgd else None,
     )
+
+
+def _rounded(number: float) -> float:
+    """To the digits that float32 has: the rest would be half of the table."""
+    return float(f"{number:.6g}")
 
 
 def _best_sgd(field: Field) -> tuple[Tensor, Tensor]:
