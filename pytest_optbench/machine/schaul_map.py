@@ -127,11 +127,11 @@ def _answers(plan: MapPlan, chunks: Sequence[tuple[Variant, ...]], jobs: int) ->
             yield answer(chunk, lambda told: None)
         return
     with Pool(jobs, _answering, plan) as pool:
-        for _, answer in pool.work(chunks):
-            if isinstance(answer, Failed):
-                raise OptbenchError(f"optbench map: {answer.sentence}")
-            assert isinstance(answer, list)
-            yield answer
+        for _, found in pool.work(chunks):
+            if isinstance(found, Failed):
+                raise OptbenchError(f"optbench map: {found.sentence}")
+            assert isinstance(found, list)
+            yield found
 
 
 def _answering(plan: MapPlan) -> Callable[[Any, Callable[[object], None]], list[MapRow]]:
@@ -208,7 +208,7 @@ def _row(
     variant: Variant, recipe: Recipe, scores: list[float], diverged: int, sgd: tuple[float, float] | None
 ) -> MapRow:
     finished = [score for score in scores if not math.isnan(score)]
-    lower, middle, upper = (quantile(finished, q) if finished else None for q in (0.25, 0.5, 0.75))
+    lower, middle, upper = (_rounded(quantile(finished, q)) if finished else None for q in (0.25, 0.5, 0.75))
     return MapRow(
         schema=SCHEMA,
         optimizer=recipe.path,
@@ -229,9 +229,14 @@ def _row(
         diverged=diverged,
         poor=sum(score < POOR for score in finished),
         repetitions=len(scores),
-        sgd_lr=sgd[0] if sgd else None,
-        sgd_progress=sgd[1] if sgd else None,
+        sgd_lr=_rounded(sgd[0]) if sgd else None,
+        sgd_progress=_rounded(sgd[1]) if sgd else None,
     )
+
+
+def _rounded(number: float) -> float:
+    """To the digits that float32 has: the rest would be half of the table."""
+    return float(f"{number:.6g}")
 
 
 def _best_sgd(field: Field) -> tuple[Tensor, Tensor]:

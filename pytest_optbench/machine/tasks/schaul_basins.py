@@ -130,7 +130,7 @@ class SchaulReluBendBowl(Repeated):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "nonsmooth", "plateau"})
     source: ClassVar[str] = f"{SOURCE}, relu-bend-quad_bowl"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 250
+    horizon: ClassVar[int] = 150
 
     parts: ClassVar[tuple[str, ...]] = ("relu", "bend", "quad_bowl")
 

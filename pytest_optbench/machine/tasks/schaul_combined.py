@@ -53,7 +53,7 @@ class SchaulAbsBowl2(Rotated):
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy", "nonsmooth", "rotated"})
     source: ClassVar[str] = f"{SOURCE}, abs|quad_bowl, rotated and curled"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 200
 
     size: ClassVar[int] = 2
     parts: ClassVar[tuple[tuple[str, ...], ...]] = (("abs",), ("quad_bowl",))
@@ -90,7 +90,7 @@ class SchaulSaddleBowl2(Combined):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "plateau"})
     source: ClassVar[str] = f"{SOURCE}, gauss_nonconvex|quad_bowl, scale saddle|normal"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 300
+    horizon: ClassVar[int] = 150
 
     size: ClassVar[int] = 2
     parts: ClassVar[tuple[tuple[str, ...], ...]] = (("gauss_nonconvex",), ("quad_bowl",))

@@ -213,7 +213,7 @@ class SchaulGaussNonconvexLine(BesideBowl):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `gauss_nonconvex-line`, scale `normal`,
     noise `gauss_add` 0.1).
-    Shapes: x (1,), y (3,); the start is N(0, 0.02²) in all, m is N(0, 2²).
+    Shapes: x (1,), y (3,); the start is N(0, 0.01²) in all, m is N(0, 2²).
     Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
     Exposes moment estimates that have to follow a gradient over six orders of magnitude in one run.
@@ -225,7 +225,7 @@ class SchaulGaussNonconvexLine(BesideBowl):
 
     parts: ClassVar[tuple[str, ...]] = ("gauss_nonconvex", "line")
 
-    spread: float = knob(0.02, above=0)
+    spread: float = knob(0.01, above=0)
     """Standard deviation of the starting point: further out the slope is lost in the noise."""
 
 

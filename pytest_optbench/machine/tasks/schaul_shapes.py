@@ -44,6 +44,7 @@ Shape = tuple[Piece, ...]
 
 NORMAL_SLOPE = -1.0
 """At the start, at scale `normal`."""
+MOST_EXPONENT = 80.0
 
 
 @dataclass(frozen=True)
@@ -219,8 +220,8 @@ def tables(shapes: Sequence[Shape], dtype: torch.dtype = torch.float32) -> Tenso
 def height_of(tables: Tensor, x: Tensor) -> Tensor:
     """f(x), entry by entry: `tables` is (..., pieces, 11) and broadcasts with `x` (...) in what is left."""
     numbers, t = _chosen(tables, x)
-    _, _, _, constant, linear, quadratic, height, depth, decay, tent, bell = numbers
-    exponent = -(decay * t + tent * t.abs() + bell * t * t)
+    _, _, _, constant, linear, quadratic, height, depth, *form = numbers
+    exponent = _exponent(t, *form)
     polynomial = constant + linear * t + quadratic * t * t
     return polynomial + height * exponent.exp() - depth * torch.expm1(exponent)
 
@@ -228,9 +229,15 @@ def height_of(tables: Tensor, x: Tensor) -> Tensor:
 def slope_of(tables: Tensor, x: Tensor) -> Tensor:
     """f'(x), of the same shape as `height_of`; on a kink, what the right side says."""
     numbers, t = _chosen(tables, x)
-    _, _, width, _, linear, quadratic, height, depth, decay, tent, bell = numbers
-    fall = torch.exp(-(decay * t + tent * t.abs() + bell * t * t)) * (decay + tent * t.sign() + 2 * bell * t)
+    _, _, width, _, linear, quadratic, height, depth, *form = numbers
+    decay, tent, bell = form
+    fall = torch.exp(_exponent(t, *form)) * (decay + tent * t.sign() + 2 * bell * t)
     return (linear + 2 * quadratic * t + (depth - height) * fall) / width
+
+
+def _exponent(t: Tensor, decay: Tensor, tent: Tensor, bell: Tensor) -> Tensor:
+    """Of e(t); far outside of an exponential, as large as float32 can bear."""
+    return (-(decay * t + tent * t.abs() + bell * t * t)).clamp(max=MOST_EXPONENT)
 
 
 def _chosen(tables: Tensor, x: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
