@@ -55,7 +55,7 @@ class GaussGan(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "game", "generative"})
     source: ClassVar[str] = "Goodfellow et al. 2014 (arXiv 1406.2661)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 800
+    horizon: ClassVar[int] = 600
 
     batch_size: int = knob(256, least=1)
     """Data points, and as many generated ones."""
@@ -137,7 +137,7 @@ class DomainAdversarialDigits(Task):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification", "game"})
     source: ClassVar[str] = "Ganin et al. 2016 (arXiv 1505.07818), on scikit-learn's digits"
-    horizon: ClassVar[int] = 300
+    horizon: ClassVar[int] = 200
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType(
         {"initial": (2.0, 4.5), "dead_units": (0.0, 0.5)}
     )

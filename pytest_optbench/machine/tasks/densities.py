@@ -50,7 +50,7 @@ class RealnvpGmm2d(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "generative"})
     source: ClassVar[str] = "Dinh et al. 2016 (arXiv 1605.08803), TaskSet (Metz et al. 2020)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 300
 
     layers: int = knob(6, least=2)
     width: int = knob(16, least=1)
@@ -135,7 +135,7 @@ class DdpmGmm2d(Task):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "generative"})
     source: ClassVar[str] = "Ho et al. 2020 (arXiv 2006.11239), Nichol and Dhariwal 2021 (arXiv 2102.09672)"
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 300
 
     width: int = knob(32, least=1)
     """Units of both hidden layers."""

@@ -26,7 +26,7 @@ SHARDS = 2
 SHARD_SIZE = TRAINING_SAMPLES // (CLIENTS * SHARDS)
 SHOTS = 5
 QUERIES = 25
-ADAPTED = 16
+ADAPTED = 8
 """Frozen tasks that are evaluated."""
 
 Loss = Callable[[Tensors, Tensors], Tensor]
@@ -79,17 +79,17 @@ class _LocalSteps(Task):
 
 @dataclass(frozen=True)
 class SinusoidReptile(_LocalSteps):
-    """f = mean (u(x) - A sin(x - φ))² after 5 SGD steps on 5 points of each of 16 tasks, u a 1-32-32-1 tanh network.
+    """f = mean (u(x) - A sin(x - φ))² after 5 SGD steps on 5 points of each of 8 tasks, u a 1-24-24-1 tanh network.
 
     Source: Reptile, Nichol et al. 2018 (arXiv 1803.02999), on the sinusoids of MAML, Finn et al. 2017 (arXiv
     1703.03400).
-    Shapes: weights (32, 1) from N(0, 1), (32, 32) and (1, 32) from N(0, 1/32), biases (32,) from N(0, 1), (32,) and
-    (1,) at 0; a batch is 8 tasks with A uniform in [0.1, 5] and φ in [0, π], each with 4 minibatches of 5 points x
-    uniform in [-5, 5], for 4 local steps at lr 0.02.
+    Shapes: weights (24, 1) from N(0, 1), (24, 24) and (1, 24) from N(0, 1/24), biases (24,) from N(0, 1), (24,) and
+    (1,) at 0; a batch is 5 tasks with A uniform in [0.1, 5] and φ in [0, π], each with 3 minibatches of 5 points x
+    uniform in [-5, 5], for 3 local steps at lr 0.02.
     Optimum: unknown (5 points do not determine a sinusoid for this network), so the target is relative.
 
-    The direction is the mean over tasks of (p - p') / (4 lr), p' where the local steps lead to: not the gradient of any
-    loss. The evaluation adapts to 16 frozen tasks and takes the squared error on 25 other points of each.
+    The direction is the mean over tasks of (p - p') / (3 lr), p' where the local steps lead to: not the gradient of any
+    loss. The evaluation adapts to 8 frozen tasks and takes the squared error on 25 other points of each.
     Exposes meta-learning: directions that pull to different tasks, and agree only on what the tasks share.
     """
 
@@ -97,13 +97,13 @@ class SinusoidReptile(_LocalSteps):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "local_steps"})
     source: ClassVar[str] = "Nichol et al. 2018 (arXiv 1803.02999), Finn et al. 2017 (arXiv 1703.03400)"
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 200
 
-    width: int = knob(32, least=1)
+    width: int = knob(24, least=1)
     """Units of both hidden layers."""
-    tasks: int = knob(8, least=1)
+    tasks: int = knob(5, least=1)
     """Tasks per step."""
-    steps: int = knob(4, least=1)
+    steps: int = knob(3, least=1)
     """Local steps in each of them."""
     local_lr: float = knob(0.02, above=0)
 
@@ -157,16 +157,16 @@ class SinusoidReptile(_LocalSteps):
 
 @dataclass(frozen=True)
 class FederatedDigits(_LocalSteps):
-    """f = mean cross-entropy of a 64-24-10 tanh network, trained by 10 clients that see two shards of digits each.
+    """f = mean cross-entropy of a 64-12-10 tanh network, trained by 10 clients that see two shards of digits each.
 
     Source: federated averaging, McMahan et al. 2017 (arXiv 1602.05629), with an optimizer at the server, Reddi et al.
     2021 (arXiv 2003.00295).
-    Shapes: weights (24, 64), (10, 24) from N(0, 1/fan-in), biases (24,), (10,) at 0. The 1437 training images, sorted
+    Shapes: weights (12, 64), (10, 12) from N(0, 1/fan-in), biases (12,), (10,) at 0. The 1437 training images, sorted
     by label, are cut into 20 shards of 71; each client holds two, which ones is drawn per seed. A batch is places
-    (10, 4, 8) of minibatches of 8 images among a client's 142, drawn with replacement, for 4 local steps at lr 0.1.
+    (10, 3, 8) of minibatches of 8 images among a client's 142, drawn with replacement, for 3 local steps at lr 0.1.
     Optimum: unknown (cross-entropy tends to 0), so the target is relative to the references.
 
-    The direction is the mean over clients of (p - p') / (4 lr), p' where the local steps lead to. The evaluation is the
+    The direction is the mean over clients of (p - p') / (3 lr), p' where the local steps lead to. The evaluation is the
     cross-entropy of 480 training images, always the same, of all clients; the metrics are those of the 360 held-out
     images. Exposes clients that drift apart: each of them soon knows its two labels, and forgets the others.
     """
@@ -175,14 +175,14 @@ class FederatedDigits(_LocalSteps):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "classification", "local_steps"})
     source: ClassVar[str] = "McMahan et al. 2017 (arXiv 1602.05629), Reddi et al. 2021 (arXiv 2003.00295)"
-    horizon: ClassVar[int] = 300
+    horizon: ClassVar[int] = 200
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"initial": (2.0, 3.5)})
 
-    width: int = knob(24, least=1)
+    width: int = knob(12, least=1)
     """Units of the hidden layer."""
     batch_size: int = knob(8, least=1)
     """Images of a client's minibatch."""
-    steps: int = knob(4, least=1)
+    steps: int = knob(3, least=1)
     """Local steps of every client."""
     local_lr: float = knob(0.1, above=0)
 

@@ -23,7 +23,7 @@ from pytest_optbench.machine.tasks.task import Task, Tensors
 
 VOCABULARY = 16
 CONCENTRATION = 0.3
-HELD_OUT = 16
+HELD_OUT = 8
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class MarkovTransformer(_MarkovTask):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "sequence", "transformer", "matrix"})
     sane: ClassVar[Mapping[str, tuple[float, float]]] = MappingProxyType({"initial": (2.7, 4.0)})
     source: ClassVar[str] = "after learned_optimization (Metz et al. 2022, arXiv 2203.11860) and nanoGPT (2022)"
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 200
 
     width: int = knob(32, least=1)
     """Dimension of the residual stream, a multiple of `heads`."""

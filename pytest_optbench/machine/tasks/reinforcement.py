@@ -122,7 +122,7 @@ class LqrPg(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "reinforcement", "matrix"})
     source: ClassVar[str] = "Fazel et al. 2018 (arXiv 1801.05039), Mania et al. 2018 (arXiv 1803.07055)"
     optimum: ClassVar[float | None] = 18.788568
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 200
 
     directions: int = knob(16, least=1)
     """Perturbed policies per step, each tried on both sides."""
@@ -192,7 +192,7 @@ class GridworldA2c(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "reinforcement", "plateau"})
     source: ClassVar[str] = "Mnih et al. 2016 (arXiv 1602.01783), gridworld of Sutton and Barto 1998"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 600
+    horizon: ClassVar[int] = 400
 
     walks: int = knob(16, least=1)
     length: int = knob(24, least=2 * (SIDE - 1))
