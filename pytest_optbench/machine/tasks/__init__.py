@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from pytest_optbench.machine.tasks.adversarial import DomainAdversarialDigits, GaussGan
 from pytest_optbench.machine.tasks.autoencoders import LinearAe, TiedAe
-from pytest_optbench.machine.tasks.batch_scaling import BatchScaling16, BatchScaling128, BatchScaling1400
+from pytest_optbench.machine.tasks.batch_scaling import BatchScaling32, BatchScaling128, BatchScaling512
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20, Ellipsoid20Rotated, Sphere10
 from pytest_optbench.machine.tasks.bursts import GradientBurst
 from pytest_optbench.machine.tasks.cliffs import GradientCliff
@@ -192,9 +192,9 @@ BUILTIN: tuple[Task, ...] = (
     TwoMoons(),
     Spiral(),
     Plasticity(),
-    BatchScaling16(),
+    BatchScaling32(),
     BatchScaling128(),
-    BatchScaling1400(),
+    BatchScaling512(),
     PpcaVae(),
     GaussGan(),
     RealnvpGmm2d(),

@@ -29,7 +29,7 @@ class SparseRows200(Task):
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy", "sparse", "matrix"})
     source: ClassVar[str] = "SparseProblem, Wichrowska et al. 2017 (arXiv 1703.04813)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 2500
+    horizon: ClassVar[int] = 1600
 
     rows: int = knob(200, least=1)
     columns: int = knob(8, least=1)
