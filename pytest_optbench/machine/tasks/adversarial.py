@@ -17,8 +17,8 @@ from torch.nn.functional import cross_entropy, softplus
 
 from pytest_optbench.machine.streams import Streams, derived_seed
 from pytest_optbench.machine.tasks.classification import classification_metrics
-from pytest_optbench.machine.tasks.digits import EVALUATED, TRAINING_SAMPLES, _data_set
 from pytest_optbench.machine.tasks.draws import normal, uniform
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, data_set
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.task import Task, Tensors
 
@@ -150,7 +150,7 @@ class DomainAdversarialDigits(Task):
     """What the domain head's loss weighs in that of the features."""
 
     def shared(self) -> Tensors:
-        data = _data_set()
+        data = data_set()
         return {**data, "turned": data["images"] @ torch.tensor(_turning(), dtype=torch.float32).T}
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:

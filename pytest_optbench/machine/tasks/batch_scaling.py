@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.classification import classification_metrics
-from pytest_optbench.machine.tasks.digits import EVALUATED, TRAINING_SAMPLES, _data_set
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, data_set
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.perceptron import dead_units, outputs, started
 from pytest_optbench.machine.tasks.task import Task, Tensors
@@ -34,7 +34,7 @@ class _BatchScaling(Task):
     width: int
 
     def shared(self) -> Tensors:
-        return _data_set()
+        return data_set()
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
         return started(streams.init, 64, self.width, 10)

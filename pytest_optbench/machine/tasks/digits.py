@@ -13,27 +13,11 @@ from torch import Tensor
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.classification import classification_metrics
 from pytest_optbench.machine.tasks.draws import normal, rotation
-from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, cross_entropy, data_set, digits
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, cross_entropy, data_set
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.task import Task, Tensors
 
-__all__ = [
-    "EVALUATED",
-    "TRAINING_SAMPLES",
-    "DigitsDeep20Tanh",
-    "DigitsMlp20Sigmoid",
-    "DigitsMlp32Relu",
-    "DigitsMlpBn",
-    "DigitsMlpLn",
-    "DigitsTask",
-    "_cross_entropy",
-    "_data_set",
-    "dead_share",
-    "digits",
-]
-
 NORMALIZATION_EPS = 1e-5
-_cross_entropy, _data_set = cross_entropy, data_set
 _GUESSING = MappingProxyType({"initial": (2.2, 4.0)})
 
 

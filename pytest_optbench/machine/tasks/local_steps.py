@@ -15,8 +15,8 @@ from torch.nn.functional import cross_entropy
 
 from pytest_optbench.machine.streams import Streams, derived_seed
 from pytest_optbench.machine.tasks.classification import classification_metrics
-from pytest_optbench.machine.tasks.digits import EVALUATED, TRAINING_SAMPLES, _data_set, digits
 from pytest_optbench.machine.tasks.draws import normal, uniform
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, data_set, digits
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.task import Task, Tensors
 
@@ -187,7 +187,7 @@ class FederatedDigits(_LocalSteps):
     local_lr: float = knob(0.1, above=0)
 
     def shared(self) -> Tensors:
-        return _data_set()
+        return data_set()
 
     def private(self, streams: Streams) -> Tensors:
         by_label = torch.tensor(digits()[1][:TRAINING_SAMPLES]).argsort(stable=True)

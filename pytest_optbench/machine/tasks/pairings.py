@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from pytest_optbench.machine.streams import Streams, derived_seed
 from pytest_optbench.machine.tasks.classification import one_hot
-from pytest_optbench.machine.tasks.digits import EVALUATED, TRAINING_SAMPLES, _data_set
 from pytest_optbench.machine.tasks.draws import normal, rotation, uniform
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, data_set
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.perceptron import dead_units, hidden_units, outputs, started
 from pytest_optbench.machine.tasks.task import Task, Tensors
@@ -63,7 +63,7 @@ class ContrastiveDigits(Task):
 
     def shared(self) -> Tensors:
         generator = torch.Generator().manual_seed(derived_seed(self.name, self.version, "masks"))
-        return {**_data_set(), "masks": _masks(generator, 2, GROUPS * GROUP)}
+        return {**data_set(), "masks": _masks(generator, 2, GROUPS * GROUP)}
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
         return started(streams.init, 64, self.width, EMBEDDING)

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from pytest_optbench.machine.streams import Streams
-from pytest_optbench.machine.tasks.digits import TRAINING_SAMPLES, _data_set
+from pytest_optbench.machine.tasks.images import TRAINING_SAMPLES, data_set
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.perceptron import dead_units, outputs, started
 from pytest_optbench.machine.tasks.task import Task, Tensors
@@ -60,7 +60,7 @@ class Plasticity(Task):
     """Steps for which labels stay the same."""
 
     def shared(self) -> Tensors:
-        return _data_set()
+        return data_set()
 
     def private(self, streams: Streams) -> Tensors:
         orders = [torch.randperm(10, generator=streams.data) for _ in range(LABELLINGS)]

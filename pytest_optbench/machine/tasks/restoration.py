@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from pytest_optbench.machine.streams import Streams, derived_seed
-from pytest_optbench.machine.tasks.digits import TRAINING_SAMPLES, digits
 from pytest_optbench.machine.tasks.draws import normal
+from pytest_optbench.machine.tasks.images import TRAINING_SAMPLES, digits
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.perceptron import dead_units, outputs, started
 from pytest_optbench.machine.tasks.task import Task, Tensors

@@ -13,8 +13,8 @@ from torch.nn.functional import cross_entropy
 
 from pytest_optbench.machine.streams import Streams
 from pytest_optbench.machine.tasks.classification import classification_metrics
-from pytest_optbench.machine.tasks.digits import EVALUATED, TRAINING_SAMPLES, _data_set
 from pytest_optbench.machine.tasks.draws import normal
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, data_set
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.perceptron import dead_units, outputs, started
 from pytest_optbench.machine.tasks.task import Task, Tensors
@@ -58,7 +58,7 @@ class SemisupDigits(Task):
     """Standard deviation of the noise in every pixel."""
 
     def shared(self) -> Tensors:
-        data = _data_set()
+        data = data_set()
         labels = data["labels"]
         rows = torch.arange(EVALUATED, TRAINING_SAMPLES)
         # A stable sort: the first rows of each digit, whose order is a shuffled one, are a fair draw.

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from pytest_optbench.machine.tasks.batch_scaling import BatchScaling32, BatchScaling128, BatchScaling512
-from pytest_optbench.machine.tasks.digits import EVALUATED, TRAINING_SAMPLES
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES
 from pytest_optbench.machine.tasks.perceptron import outputs
 
 TASKS = [BatchScaling32(), BatchScaling128(), BatchScaling512()]

@@ -7,7 +7,7 @@ import torch
 from torch.distributions import MultivariateNormal
 from torch.nn.functional import cosine_similarity, cross_entropy
 
-from pytest_optbench.machine.tasks.digits import TRAINING_SAMPLES
+from pytest_optbench.machine.tasks.images import TRAINING_SAMPLES
 from pytest_optbench.machine.tasks.pairings import ContrastiveDigits, TwoViewAlignment, _scores
 from pytest_optbench.machine.tasks.perceptron import outputs
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import LinearRegression
 
-from pytest_optbench.machine.tasks.digits import TRAINING_SAMPLES, digits
+from pytest_optbench.machine.tasks.images import TRAINING_SAMPLES, digits
 from pytest_optbench.machine.tasks.perceptron import outputs
 from pytest_optbench.machine.tasks.restoration import (
     DenoiseDigits,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from pytest_optbench.machine.tasks.digits import EVALUATED, TRAINING_SAMPLES
+from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES
 from pytest_optbench.machine.tasks.perceptron import outputs
 from pytest_optbench.machine.tasks.semisupervised import SemisupDigits
 
