@@ -92,7 +92,7 @@ class SchaulSaddleBowl2(Combined):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "plateau"})
     source: ClassVar[str] = f"{SOURCE}, gauss_nonconvex|quad_bowl, scale saddle|normal"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 150
+    horizon: ClassVar[int] = 100
 
     size: ClassVar[int] = 2
     parts: ClassVar[tuple[tuple[str, ...], ...]] = (("gauss_nonconvex",), ("quad_bowl",))
