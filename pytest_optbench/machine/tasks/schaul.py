@@ -21,7 +21,8 @@ class SchaulQuadBowl(Repeated):
     """f(x) = Σ (xᵢ - ½)², with gradient noise N(0, 0.1²): a parabola of slope -1 at 0 and 1 at 1 in each coordinate.
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `quad_bowl`, scale `normal`, noise `gauss_add` 0.1).
-    Shapes: x (4,); the start is 0 + N(0, 0.25²).
+    Shapes: x (4,); the start is 0 + N(0, 1): nearer to ½, a thousandth of the start would be no more than what
+    the noise leaves.
     Optimum: f* = 0 where every xᵢ is ½; without its offset the parabola is 0 at its vertex.
 
     Exposes step sizes that do not settle in noise, on the plainest noisy problem there is.
@@ -35,7 +36,7 @@ class SchaulQuadBowl(Repeated):
 
     parts: ClassVar[tuple[str, ...]] = ("quad_bowl",)
 
-    spread: float = knob(0.25, above=0)
+    spread: float = knob(1.0, above=0)
     """Standard deviation of the starting point."""
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:

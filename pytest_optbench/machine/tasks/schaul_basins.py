@@ -91,7 +91,7 @@ class SchaulConvexCliffBowl(Repeated):
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `quad_convex-cliff-quad_bowl`, scale `normal`, noise
     `gauss_add` 0.1). Their cliff goes up or down; after one that goes up the last parabola is a hill, with an abyss
     behind it, so that here it goes down.
-    Shapes: x (4,); the start is 0 + N(0, 0.25²).
+    Shapes: x (4,); the start is 0 + N(0, 0.7²).
     Optimum: f* = 0 where every xᵢ is 5/6: the slope is negative before, where the first two parts end, and positive
     after.
 
@@ -106,7 +106,7 @@ class SchaulConvexCliffBowl(Repeated):
 
     parts: ClassVar[tuple[str, ...]] = ("quad_convex", "ridge", "quad_bowl")
 
-    spread: float = knob(0.25, above=0)
+    spread: float = knob(0.7, above=0)
     """Standard deviation of the starting point."""
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:

@@ -43,7 +43,7 @@ class SchaulAbsBowl2(Rotated):
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `abs|1|quad_bowl|1|`, scale `normal`, noise
     `gauss_add` 0.1, rotated, curled). Their curl turns about the origin and has the field vanish elsewhere than where
     f is least, and its matrix may also pull and push; this one does nothing but turn.
-    Shapes: x (2,); the start is 0 + N(0, 0.25²).
+    Shapes: x (2,); the start is 0 + N(0, 0.1²).
     Optimum: f* = 0 at z = (½, ½), where the curl vanishes too.
 
     Exposes methods that count on a gradient being one: the field has no potential, and spirals in.
@@ -59,6 +59,8 @@ class SchaulAbsBowl2(Rotated):
     parts: ClassVar[tuple[tuple[str, ...], ...]] = (("abs",), ("quad_bowl",))
     slopes: ClassVar[tuple[float, ...]] = (-1.0, -1.0)
 
+    spread: float = knob(0.1, above=0)
+    """Standard deviation of the starting point: further out, some seeds would start next to the minimum."""
     curl: float = knob(1.0, least=0)
     """Length of what is added to the gradient, by the distance from the minimum."""
 
@@ -79,7 +81,7 @@ class SchaulSaddleBowl2(Combined):
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `gauss_nonconvex|1|quad_bowl|1|`, scale `saddle` in
     the first coordinate and `normal` in the other, noise `gauss_add` 0.1).
-    Shapes: x (2,); the start is uniform in 0 to 0.4, and 0 + N(0, 0.25²).
+    Shapes: x (2,); the start is uniform in 0.15 to 0.4, and 0 + N(0, 0.1²).
     Optimum: f* = 0 at (m, ½), the bottoms of the well and of the bowl. The well's flank is bent down from x₁ = 0 on,
     where the start is, and the bowl is bent up: there f is a saddle without a stationary point.
 
@@ -90,14 +92,15 @@ class SchaulSaddleBowl2(Combined):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "plateau"})
     source: ClassVar[str] = f"{SOURCE}, gauss_nonconvex|quad_bowl, scale saddle|normal"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 150
+    horizon: ClassVar[int] = 100
 
     size: ClassVar[int] = 2
     parts: ClassVar[tuple[tuple[str, ...], ...]] = (("gauss_nonconvex",), ("quad_bowl",))
     slopes: ClassVar[tuple[float, ...]] = (1.0, -1.0)
 
     def initial(self, streams: Streams, constants: Tensors) -> Tensors:
-        return {"x": torch.cat([0.4 * uniform(streams.init, 1), 0.25 * normal(streams.init, 1)])}
+        first = 0.15 + 0.25 * uniform(streams.init, 1)
+        return {"x": torch.cat([first, 0.1 * normal(streams.init, 1)])}
 
 
 @dataclass(frozen=True)
