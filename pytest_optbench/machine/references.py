@@ -26,10 +26,6 @@ def _everywhere(task: Task) -> bool:
     return True
 
 
-def _noisy(task: Task) -> bool:
-    return "noisy" in task.tags
-
-
 def _objective_is_fixed(task: Task) -> bool:
     """Is the gradient, at every step, that of one and the same function? A line search or a secant asks for it."""
     same = type(task).gradient is Task.gradient and type(task).transform is Task.transform
@@ -57,16 +53,11 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
         "SGD": Reference(torch.optim.SGD),
         "SGD-momentum": Reference(torch.optim.SGD, {"momentum": 0.9}),
         "SGD-nesterov": Reference(torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
-        "Adam": Reference(torch.optim.Adam),
         "NAdam": Reference(torch.optim.NAdam),
-        "RAdam": Reference(torch.optim.RAdam),
         "RMSprop": Reference(torch.optim.RMSprop),
         "Adagrad": Reference(torch.optim.Adagrad),
-        "Adadelta": Reference(torch.optim.Adadelta),
-        "Adamax": Reference(torch.optim.Adamax),
         "Adafactor": Reference(torch.optim.Adafactor),
         "Rprop": Reference(torch.optim.Rprop),
-        "ASGD": Reference(torch.optim.ASGD, applies=_noisy),
         "LBFGS": Reference(torch.optim.LBFGS, applies=_objective_is_fixed, one_gradient=False),
         "Muon": Reference(torch.optim.Muon, applies=_matrices),
     }

@@ -53,10 +53,10 @@ def test_fixed_options_belong_to_the_reference():
 @pytest.mark.parametrize(
     ("task", "absent"),
     [
-        (Sphere10(), {"Muon", "ASGD"}),
-        (MatrixFactor(), {"ASGD"}),
+        (Sphere10(), {"Muon"}),
+        (MatrixFactor(), set()),
         (SchaulCliff(), {"Muon", "LBFGS"}),
-        (GradientBurst(), {"Muon", "LBFGS", "ASGD"}),
+        (GradientBurst(), {"Muon", "LBFGS"}),
         (SparseRows200(), {"LBFGS"}),
     ],
     ids=lambda value: getattr(value, "name", ""),
