@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         "--tasks", dest="choice", action="append", default=[], metavar="EXPR", help="the same, as an option"
     )
     calibrate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; a task is one's own")
+    calibrate.add_argument(
+        "--missing", action="store_true", help="keep targets and budgets, and add only references that have no row yet"
+    )
     calibrate.add_argument("--fresh", action="store_true", help="do also what an interrupted command has done already")
     calibrate.add_argument(
         "--out",
@@ -257,6 +260,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         root=chosen.root,
         jobs=options.jobs,
         fresh=options.fresh,
+        missing=options.missing,
     )
     try:
         failures = campaign.run(_progress)

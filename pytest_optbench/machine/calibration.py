@@ -61,6 +61,13 @@ def calibrate(task: Task, report: Report = lambda line, share: None) -> Calibrat
     return _Calibration(task, report).calibrated()
 
 
+def complete(
+    task: Task, threshold: Threshold, names: Sequence[str], report: Report = lambda line, share: None
+) -> Calibrated:
+    """The rows of these references at a threshold that is known: what a table lacks that others have filled before."""
+    return _Calibration(task, report).completed(threshold, names)
+
+
 @dataclass(frozen=True)
 class _Choice:
     """A reference as tuned for one threshold, and how it did in that."""
@@ -98,6 +105,13 @@ class _Calibration:
             if reference == PAR:
                 par = median([run.steps for run in first])
                 threshold = replace(threshold, par=par if math.isfinite(par) else None)
+        return Calibrated(self.task.name, self.task.version, threshold, tuple(for_reference(from_runs(runs), runs)))
+
+    def completed(self, threshold: Threshold, names: Sequence[str]) -> Calibrated:
+        self._ahead = 2 * len(names) + 1
+        runs: list[Run] = []
+        for name in names:
+            runs += self._scored(self._tuned(name, threshold).recipe, threshold, self._sets[0])
         return Calibrated(self.task.name, self.task.version, threshold, tuple(for_reference(from_runs(runs), runs)))
 
     def _levels(self) -> tuple[float, ...]:

@@ -19,10 +19,11 @@ from typing import Literal
 import torch
 
 import pytest_optbench
-from pytest_optbench.machine.calibration import Calibrated, calibrate
+from pytest_optbench.machine.calibration import Calibrated, calibrate, complete
 from pytest_optbench.machine.cost import seconds_of
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.pool import Answer, Failed, Pool, Told
+from pytest_optbench.machine.references import references_of
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.machine.tasks.task import Task
@@ -55,6 +56,8 @@ class Campaign:
     jobs: int = 1
     fresh: bool = False
     """Is what an earlier campaign has finished done again?"""
+    missing: bool = False
+    """Are targets and budgets kept as they are in `out`, and only rows added of references that it lacks?"""
 
     def run(self, say: Callable[[str], None]) -> dict[str, str]:
         """Calibrate; returns a sentence for every task that could not be. `say` is called with a line of progress.
@@ -71,7 +74,7 @@ class Campaign:
                 desk.start = time.monotonic()
             # The longest first: the last ones are what all processes but one wait for.
             pending.sort(key=lambda task: -desk.costs[task.name])
-            for request, message in pool.work([_Request("calibrate", task.name) for task in pending]):
+            for request, message in pool.work([desk.request(task) for task in pending]):
                 desk.take(request.task, message)
         desk.close()
         return desk.failures
@@ -90,8 +93,10 @@ class Campaign:
 
 @dataclass(frozen=True)
 class _Request:
-    verb: Literal["measure", "calibrate"]
+    verb: Literal["measure", "calibrate", "complete"]
     task: str
+    threshold: Threshold | None = None
+    references: tuple[str, ...] = ()
 
 
 def _answering(modules: Sequence[str], named: Sequence[str], root: Path | None) -> Answer:
@@ -103,7 +108,13 @@ def _answering(modules: Sequence[str], named: Sequence[str], root: Path | None) 
         task = tasks[request.task]
         if request.verb == "measure":
             return seconds_of(task, (0, 1)) * task.horizon
-        return calibrate(task, lambda line, share: tell((line, share)))
+
+        def report(line: str, share: float) -> None:
+            tell((line, share))
+
+        if request.threshold is not None:
+            return complete(task, request.threshold, request.references, report)
+        return calibrate(task, report)
 
     return answer
 
@@ -117,7 +128,9 @@ class _Desk:
         self.failures: dict[str, str] = {}
         self.costs: dict[str, float] = {}
         """About how long each task takes that is still to be done, in any unit."""
-        self._codes = {task.name: code_fingerprint(task) for task in campaign.tasks}
+        # An entry of added rows must never be taken for all rows of a task.
+        kind = "missing/" if campaign.missing else ""
+        self._codes = {task.name: kind + code_fingerprint(task) for task in campaign.tasks}
         self._shares: dict[str, float] = {}
         self._finished = 0
         self.start = time.monotonic()
@@ -143,8 +156,35 @@ class _Desk:
         if done:
             self.say(f"{len(done)} of {len(self.campaign.tasks)} tasks are done already, says {self.journal.path}")
         pending = [task for task in self.campaign.tasks if task.name not in done]
+        if self.campaign.missing:
+            self._require_thresholds(pending)
+            pending = [task for task in pending if self._lacking(task)]
         self.costs = {task.name: 1.0 for task in pending}
         return pending
+
+    def request(self, task: Task) -> _Request:
+        """What is asked for: everything, or the rows that are missing. Only what is in the folder can be added to."""
+        if not self.campaign.missing:
+            return _Request("calibrate", task.name)
+        return _Request("complete", task.name, self._known_threshold(task), self._lacking(task))
+
+    def _known_threshold(self, task: Task) -> Threshold | None:
+        found = read_thresholds(self._thresholds) if self._thresholds.exists() else {}
+        return found.get((task.name, task.version))
+
+    def _lacking(self, task: Task) -> tuple[str, ...]:
+        """References that make sense on the task, and have no row."""
+        rows = baseline.read_baseline(self._reference) if self._reference.exists() else []
+        known = {row.recipe for row in rows if (row.task, row.task_version) == (task.name, task.version)}
+        return tuple(name for name in references_of(task) if name not in known)
+
+    def _require_thresholds(self, tasks: Sequence[Task]) -> None:
+        lacking = [task.name for task in tasks if self._known_threshold(task) is None]
+        if lacking:
+            raise OptbenchError(
+                f"--missing: {self._thresholds} has no target of {', '.join(lacking)} in the present version; "
+                "calibrate without --missing"
+            )
 
     def take(self, name: str, message: object) -> None:
         """What came of the calibration of a task."""
@@ -191,6 +231,9 @@ class _Desk:
         merge_thresholds(self._thresholds, _by_task(calibrated), order=_ORDER)
         rows = baseline.read_baseline(self._reference) if self._reference.exists() else []
         kept = [row for row in rows if row.task != calibrated.task]
+        if self.campaign.missing:
+            added = {row.key for row in calibrated.rows}
+            kept = [row for row in rows if row.key not in added]
         baseline.write_reference(self._reference, [*kept, *calibrated.rows])
 
     def _recovered(self, entry: Entry) -> Calibrated | None:

@@ -19,7 +19,8 @@ from pytest_optbench.machine import campaign
 from pytest_optbench.machine.campaign import JOURNAL, Campaign, code_fingerprint
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import all_tasks
-from pytest_optbench.words.baseline import SCHEMA, read_baseline
+from pytest_optbench.words.baseline import SCHEMA, read_baseline, write_reference
+from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.threshold import Threshold, read_thresholds
 
 MODULE = '''
@@ -92,10 +93,10 @@ def tasks(*names):
     return [found[name] for name in names]
 
 
-def carried_out(out, *names, jobs=1, fresh=False):
+def carried_out(out, *names, jobs=1, **options):
     """What a campaign says, and what it says of the tasks that failed."""
     said = []
-    failures = Campaign(tasks=tasks(*names), out=out, modules=["tiny_tasks"], jobs=jobs, fresh=fresh).run(said.append)
+    failures = Campaign(tasks=tasks(*names), out=out, modules=["tiny_tasks"], jobs=jobs, **options).run(said.append)
     return said, failures
 
 
@@ -305,6 +306,24 @@ def test_rows_of_the_same_task_are_replaced(begun, serial):
         )
     carried_out(begun, "tiny_bowl", "tiny_flat")
     assert files(begun) == files(serial)
+
+
+def without(path, recipe):
+    """A reference table that lacks the rows of one reference."""
+    write_reference(path, [row for row in read_baseline(path) if row.recipe != recipe])
+
+
+def test_only_rows_that_are_missing_are_added(copied, serial):
+    without(copied / "reference.csv.gz", "NAdam")
+    said, failures = carried_out(copied, *TINY, missing=True)
+    assert failures == {}
+    assert files(copied) == files(serial)
+    assert sum("tuned" in line for line in said) == len(TINY)
+
+
+def test_rows_can_be_missing_only_beside_a_target(folder, tmp_path):
+    with pytest.raises(OptbenchError, match=r"--missing: .* has no target of tiny_bowl in the present version"):
+        carried_out(tmp_path / "out", "tiny_bowl", missing=True)
 
 
 def test_a_task_that_fails_is_told_at_the_end(folder, tmp_path, capfd):
