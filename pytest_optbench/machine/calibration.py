@@ -1,11 +1,11 @@
 """Calibration: finds the target, the budget and the reference rows of a task by the protocol of the reference table.
 
 Levels are `floor + tau (initial - floor)`, tau in 0.1, 0.01, 0.001, 0.0001, where the floor is the known optimum, or
-else the median best value of the best of SGD with momentum, AdamW and NAdam. The gate's target is the hardest level
-that AdamW, tuned for it as a user's recipe is, reaches within the task's horizon on 31 of 32 seeds of two disjoint
-sets; where it reaches none, the best of the other first-order references stands in for it. The budget is twice the
-90 % quantile of its steps. Then every reference that makes sense on the task is tuned for that target and budget, and
-run on the seeds of the gate.
+else the median best value of the best of SGD with Nesterov momentum, AdamW and NAdam. The gate's target is the hardest
+level that AdamW, tuned for it as a user's recipe is, reaches within the task's horizon on 31 of 32 seeds of two
+disjoint sets; where it reaches none, the best of the other first-order references stands in for it. The budget is
+twice the 90 % quantile of its steps. Then every reference that makes sense on the task is tuned for that target and
+budget, and run on the seeds of the gate.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from pytest_optbench.words.verdict import ALMOST_ALL
 SEED_SETS = (tuple(range(32)), tuple(range(2_000_000, 2_000_032)))
 """Seeds that score; the first set is the gate's. Tuning has seeds of its own."""
 LEVELS = (1e-1, 1e-2, 1e-3, 1e-4)
-_FLOOR_REFERENCES = ("SGD-momentum", "AdamW", "NAdam")
+_FLOOR_REFERENCES = ("SGD-nesterov", "AdamW", "NAdam")
 _RULE = "31 of 32 seeds of both sets"
 
 Report = Callable[[str, float], None]
