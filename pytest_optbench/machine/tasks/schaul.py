@@ -32,7 +32,7 @@ class SchaulQuadBowl(Repeated):
     tags: ClassVar[frozenset[str]] = frozenset({"convex", "noisy"})
     source: ClassVar[str] = f"{SOURCE}, quad_bowl"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 300
+    horizon: ClassVar[int] = 150
 
     parts: ClassVar[tuple[str, ...]] = ("quad_bowl",)
 

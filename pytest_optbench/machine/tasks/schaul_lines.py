@@ -1,7 +1,7 @@
 """The one-sided shapes of Schaul et al.: they descend for ever, or level out, and have no minimum to settle in.
 
-Alone they are solved by one huge step, so each stands beside a bowl: an optimizer has to make its way along the shape
-in x, and to settle at a minimum that is drawn per seed in y.
+Alone they are solved by one huge step, such as AdamW's first at a learning rate of 10, so each stands beside a bowl: an
+optimizer has to make its way along the shape in x, and to settle at a minimum that is drawn per seed in y.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ class SchaulBend(BesideBowl):
     """f(x, y) = -t x - (1 - t) max(x - k, 0) + ½ ‖y - m‖², t = 0.05, k = 0.586, with gradient noise N(0, 0.1²).
 
     Source: Schaul, Antonoglou, Silver 2013, arXiv 1312.6055 (shape `bend`, scale `normal`, noise `gauss_add` 0.1).
-    There the plateau before the bend is exactly flat, and nothing but noise leads off it: here it is tilted.
+    There the plateau before the bend is exactly flat, and nothing but noise leads off it: AdamW came to a thousandth of
+    the start on 12 of 16 seeds at its best learning rate. Here it is tilted.
     Shapes: x (1,), y (3,); the start is N(0, 0.1²) in all, m is N(0, 2²).
     Optimum: f* = 0 from x = 3 on and at y = m: what is left of the way to x = 3 and the bowl are never negative.
 
@@ -120,7 +121,7 @@ class SchaulBend(BesideBowl):
 
     parts: ClassVar[tuple[str, ...]] = ("bend",)
 
-    tilt: float = knob(0.05, above=0, most=1, harder="less")
+    tilt: float = knob(0.05, above=0, most=1)
     """Slope of the plateau, relative to that behind the bend."""
 
     def pieces(self) -> Shape:

@@ -155,11 +155,11 @@ def test_a_bend_becomes_as_steep_as_it_was_before_the_plateau():
     ids="-".join,
 )
 def test_the_bottom_is_where_a_search_finds_it(parts):
-    x = torch.linspace(-2, 3, 500_001, dtype=EXACT)
+    x = torch.linspace(-2, 3, 50_001, dtype=EXACT)
     values = height_of(exact(parts), x)
     point, value = bottom(shape(*parts))
-    assert point == pytest.approx(x[values.argmin()].item(), abs=1e-5)
-    assert value == pytest.approx(values.min().item(), rel=1e-4)
+    assert point == pytest.approx(x[values.argmin()].item(), abs=1e-4)
+    assert value == pytest.approx(values.min().item(), rel=1e-3)
     assert height_of(table(lowered(shape(*parts), value), dtype=EXACT), at(point)).item() == pytest.approx(0, abs=1e-9)
 
 
@@ -264,21 +264,22 @@ def test_both_plateaus_of_the_gaussian_basin_are_as_steep_in_float32(instance):
     ids=lambda value: getattr(value, "name", None),
 )
 def test_starts_on_both_flanks_at_the_stated_distance(task, least, most, instance):
-    offsets = torch.cat([instance(task, seed).parameters["x"] for seed in range(64)]) - 0.5
+    offsets = torch.cat([instance(task, seed).parameters["x"] for seed in range(24)]) - 0.5
     assert least <= offsets.abs().min() < offsets.abs().max() <= most
     assert offsets.abs().mean().item() == pytest.approx((least + most) / 2, rel=0.1)
-    assert (offsets > 0).double().mean().item() == pytest.approx(0.5, abs=0.1)
+    assert (offsets > 0).double().mean().item() == pytest.approx(0.5, abs=0.2)
 
 
-def test_the_curl_turns_about_the_minimum_and_does_no_work(instance):
-    task = SchaulAbsBowl2()
+@pytest.mark.parametrize("curl", [1.0, 0.3])
+def test_the_curl_turns_about_the_minimum_and_does_no_work(curl, instance):
+    task = SchaulAbsBowl2(curl=curl)
     one = instance(task, dtype=EXACT)
     away = one.parameters["x"] - task.solution(one.constants, 0)["x"]
     _, gradient = task.gradient(one.parameters, one.constants, one.batch())
     turned, _ = task.transform(gradient, one.parameters, one.constants, one.batch(), {})
     added = turned["x"] - gradient["x"]
     assert (added @ away).item() == pytest.approx(0, abs=1e-12)
-    assert added.norm().item() == pytest.approx(away.norm().item())
+    assert added.norm().item() == pytest.approx(curl * away.norm().item())
 
 
 def test_the_curl_turns_either_way(instance):
