@@ -11,6 +11,7 @@ import torch
 
 from pytest_optbench.machine.admission import Grid, admit, finding
 from pytest_optbench.machine.pool import Answer, Failed, Pool
+from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.machine.tasks.registry import all_tasks, threshold_of
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.admission import Finding
@@ -54,7 +55,7 @@ class Admitting:
 def _answering(modules: Sequence[str], named: Sequence[str], root: Path | None, grid: Grid) -> Answer:
     """What answers requests in a process of its own."""
     torch.set_num_threads(1)
-    tasks = all_tasks(modules, root=root, named=named)
+    tasks = all_tasks(modules, root=root, named=named, builtin=CATALOGUE)
     return lambda name, tell: findings_of(tasks[name], grid)
 
 

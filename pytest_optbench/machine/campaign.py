@@ -24,7 +24,7 @@ from pytest_optbench.machine.cost import seconds_of
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.pool import Answer, Failed, Pool, Told
 from pytest_optbench.machine.references import references_of
-from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words import baseline
@@ -39,7 +39,7 @@ from pytest_optbench.words.threshold import (
 )
 
 JOURNAL = "calibrate.journal"
-_ORDER = [task.name for task in BUILTIN]
+_ORDER = [task.name for task in CATALOGUE]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +87,7 @@ class Campaign:
             "in pytest_optbench.tasks):\n"
             f"    threshold = {found[task.name, task.version]!r}\n"
             for task in self.tasks
-            if task not in BUILTIN and task.name not in but
+            if task not in CATALOGUE and task.name not in but
         ]
 
 
@@ -102,7 +102,7 @@ class _Request:
 def _answering(modules: Sequence[str], named: Sequence[str], root: Path | None) -> Answer:
     """What answers requests in a process of its own."""
     torch.set_num_threads(1)
-    tasks = all_tasks(modules, root=root, named=named)
+    tasks = all_tasks(modules, root=root, named=named, builtin=CATALOGUE)
 
     def answer(request: _Request, tell: Callable[[object], None]) -> object:
         task = tasks[request.task]

@@ -9,7 +9,7 @@ from project import Project
 
 from pytest_optbench import cli
 from pytest_optbench.machine.contract.checks import CHECKS
-from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.words.claims import CLAIMS
 from pytest_optbench.words.run import COLUMNS
 
@@ -22,13 +22,13 @@ def output(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 def test_tasks_lists_every_task_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     header, *lines = output(capsys, "tasks")
     assert header.split() == ["task", "tier", "target", "budget", "par", "budget", "from", "optimum", "tags"]
-    assert [line.split()[0] for line in lines] == [f"{task.name}@{task.version}" for task in BUILTIN]
+    assert [line.split()[0] for line in lines] == [f"{task.name}@{task.version}" for task in CATALOGUE]
 
 
 def test_tasks_takes_an_expression(capsys: pytest.CaptureFixture[str]) -> None:
     _, *lines = output(capsys, "tasks", "convex and not noisy")
     assert {line.split("@")[0] for line in lines} == {
-        task.name for task in BUILTIN if "convex" in task.tags and "noisy" not in task.tags
+        task.name for task in CATALOGUE if "convex" in task.tags and "noisy" not in task.tags
     }
 
 

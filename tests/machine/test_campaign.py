@@ -17,7 +17,7 @@ import pytest
 from pytest_optbench import cli
 from pytest_optbench.machine import campaign
 from pytest_optbench.machine.campaign import JOURNAL, Campaign, code_fingerprint
-from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.words.baseline import SCHEMA, read_baseline, write_reference
 from pytest_optbench.words.errors import OptbenchError
@@ -389,7 +389,7 @@ def test_a_number_of_processes_that_is_none_is_a_mistake(jobs, tmp_path, capsys)
 def test_the_fingerprint_is_that_of_the_code_and_of_the_task(folder, monkeypatch):
     (bowl,) = tasks("tiny_bowl")
     assert code_fingerprint(bowl) == code_fingerprint(bowl)
-    assert code_fingerprint(bowl) != code_fingerprint(BUILTIN[0])
+    assert code_fingerprint(bowl) != code_fingerprint(CATALOGUE[0])
     before = code_fingerprint(bowl)
     monkeypatch.setattr(campaign, "environment", lambda: {"torch": "0"})
     assert code_fingerprint(bowl) != before

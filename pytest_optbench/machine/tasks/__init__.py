@@ -90,8 +90,9 @@ from pytest_optbench.machine.tasks.transformed import LogObjective, ReparamScale
 from pytest_optbench.machine.tasks.valleys import Beale, Rosenbrock2, Rosenbrock10
 from pytest_optbench.machine.tasks.vanishing import DegeneratePowers, DependencyChain10, MinMaxWell10
 from pytest_optbench.machine.tasks.variational import PpcaVae
+from pytest_optbench.words.threshold import shipped_thresholds
 
-BUILTIN: tuple[Task, ...] = (
+CATALOGUE: tuple[Task, ...] = (
     SchaulLine(),
     SchaulQuadBowl(),
     SchaulAbs(),
@@ -213,6 +214,10 @@ BUILTIN: tuple[Task, ...] = (
     SuperResolutionDigits(),
     DenoiseDigits(),
 )
+"""All standard tasks that are written."""
+
+BUILTIN: tuple[Task, ...] = tuple(task for task in CATALOGUE if (task.name, task.version) in shipped_thresholds())
+"""Those that are part of the suite: the ones that have a target and a budget in the table that the package ships."""
 
 TAGS: Mapping[str, str] = MappingProxyType(
     {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.machine.tasks.registry import all_tasks, named_task
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.expressions import select
@@ -31,7 +32,7 @@ def choose(words: Sequence[str], *, modules: Sequence[str], root: Path, where: s
     """
     modules = tuple(dict.fromkeys(modules))
     named = tuple(word for word in words if ":" in word)
-    tasks = all_tasks(modules, root=root, named=named)
+    tasks = all_tasks(modules, root=root, named=named, builtin=CATALOGUE)
     labels = {name: task.tags | {task.tier} for name, task in tasks.items()}
     chosen = {named_task(word, root=root).name for word in named}
     for expression in words:

@@ -20,7 +20,11 @@ TIERS = ("unit", "small", "full")
 
 
 def all_tasks(
-    modules: Sequence[str] = (), extra: Iterable[Task] = (), root: Path | None = None, named: Sequence[str] = ()
+    modules: Sequence[str] = (),
+    extra: Iterable[Task] = (),
+    root: Path | None = None,
+    named: Sequence[str] = (),
+    builtin: Iterable[Task] = BUILTIN,
 ) -> dict[str, Task]:
     """Tasks by name: built in, then from packages (entry points), then from `modules`, then `extra`, then `named`.
 
@@ -29,7 +33,7 @@ def all_tasks(
     OptbenchError for anything else, and for two tasks of one name.
     """
     tasks: dict[str, Task] = {}
-    for task in BUILTIN:
+    for task in builtin:
         _add(tasks, task, "pytest_optbench")
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
         where = f"entry point {entry_point.name!r} of group {ENTRY_POINT_GROUP!r}"

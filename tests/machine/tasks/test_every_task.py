@@ -12,10 +12,10 @@ from torch.func import grad, vmap
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from pytest_optbench.machine.streams import Streams
-from pytest_optbench.machine.tasks import BUILTIN, TAGS
+from pytest_optbench.machine.tasks import CATALOGUE, TAGS
 from pytest_optbench.machine.tasks.task import Task
 
-CATALOGUE = (
+NAMES = (
     "schaul_line",
     "schaul_quad_bowl",
     "schaul_abs",
@@ -137,14 +137,14 @@ CATALOGUE = (
     "super_resolution_digits",
     "denoise_digits",
 )
-SOLVABLE = [task for task in BUILTIN if type(task).solution is not Task.solution]
+SOLVABLE = [task for task in CATALOGUE if type(task).solution is not Task.solution]
 SCHEDULED = {"minimum", "factor"}
 """Data that follows from the step alone, and is not drawn."""
 EXACT = torch.float64
 
 DOCUMENTED = ("f", "Source:", "Shapes:", "Optimum:")
 
-every_task = pytest.mark.parametrize("task", BUILTIN, ids=lambda task: task.name)
+every_task = pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)
 solvable_task = pytest.mark.parametrize("task", sampled(SOLVABLE, every=3))
 
 
@@ -177,7 +177,7 @@ def scale(task):
 
 
 def test_the_catalogue_is_complete_and_in_order():
-    assert tuple(task.name for task in BUILTIN) == CATALOGUE
+    assert tuple(task.name for task in CATALOGUE) == NAMES
 
 
 @every_task
@@ -199,7 +199,7 @@ def test_tags_are_documented(task):
 
 
 def test_no_tag_is_documented_in_vain():
-    assert TAGS.keys() == frozenset().union(*(task.tags for task in BUILTIN))
+    assert TAGS.keys() == frozenset().union(*(task.tags for task in CATALOGUE))
 
 
 @pytest.mark.parametrize("pair", [("convex", "nonconvex"), ("deterministic", "noisy")], ids=lambda pair: pair[0])
@@ -230,14 +230,14 @@ def test_every_step_of_a_block_has_data(task, instance):
     assert all(len(tensor) == 64 for tensor in instance(task).block.values())
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=0))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=0))
 def test_seeds_start_from_different_values(task, instance):
     seeds = [instance(task, seed) for seed in range(8)]
     values = {task.evaluate(one.parameters, one.constants, torch.tensor(0.0)).item() for one in seeds}
     assert len(values) == 8
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=1))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=1))
 def test_a_seed_has_the_same_bits_whatever_the_global_generators(task, instance):
     torch.manual_seed(1)
     first = instance(task, seed=3, block=2).tensors
@@ -246,7 +246,7 @@ def test_a_seed_has_the_same_bits_whatever_the_global_generators(task, instance)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=2))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=2))
 def test_drawing_leaves_the_global_generators_alone(task, instance):
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
     instance(task)
@@ -270,14 +270,14 @@ def used(streams):
     return vars(streams).keys() & {"init", "data", "noise"}
 
 
-@pytest.mark.parametrize("task", [task for task in BUILTIN if "noisy" in task.tags], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [task for task in CATALOGUE if "noisy" in task.tags], ids=lambda task: task.name)
 @pytest.mark.parametrize("other", [{"seed": 1}, {"block": 1}], ids=["seed", "block"])
 def test_no_two_seeds_and_no_two_blocks_share_their_data(task, other, instance):
     first, second = instance(task).block, instance(task, **other).block
     assert not any(torch.equal(first[name][1], second[name][1]) for name in first)
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=0))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=0))
 def test_gradient_agrees_with_finite_differences(task, instance):
     one = instance(task, dtype=EXACT)
     _, gradient = task.gradient(one.parameters, one.constants, one.batch())
@@ -303,7 +303,7 @@ def test_gradient_agrees_with_finite_differences(task, instance):
             )
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=1))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=1))
 def test_every_parameter_gets_a_gradient(task, instance):
     one = instance(task)
     _, gradient = task.gradient(one.parameters, one.constants, one.batch())
@@ -311,7 +311,7 @@ def test_every_parameter_gets_a_gradient(task, instance):
     assert all(tensor.abs().max() > 0 for tensor in gradient.values())
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=0))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=0))
 def test_the_gradient_of_a_gradient_step_agrees_with_finite_differences(task, instance):
     one = instance(task, dtype=EXACT)
 
@@ -330,7 +330,7 @@ def test_the_gradient_of_a_gradient_step_agrees_with_finite_differences(task, in
 
 
 @pytest.mark.parametrize("function", ["loss", "gradient", "evaluate", "metrics"])
-@pytest.mark.parametrize("task", sampled(every=3, first=0))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=0))
 def test_batched_over_lanes_equals_one_by_one(task, function, instance):
     instances = [instance(task, seed, dtype=EXACT) for seed in range(3)]
     parameters, constants, batch = lanes(instances)
@@ -346,7 +346,7 @@ def picked(tree, lane):
     return torch.utils._pytree.tree_map(lambda tensor: tensor[lane], tree)
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=1))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=1))
 def test_the_bits_of_a_lane_do_not_depend_on_the_number_of_lanes(task, instance):
     instances = [instance(task, seed) for seed in range(5)]
     many, two = (vmap(task.gradient)(*lanes(instances[:count])) for count in (5, 2))
@@ -354,7 +354,7 @@ def test_the_bits_of_a_lane_do_not_depend_on_the_number_of_lanes(task, instance)
 
 
 @pytest.mark.parametrize("function", ["gradient", "evaluate"])
-@pytest.mark.parametrize("task", sampled(every=3, first=2))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=2))
 def test_can_be_traced_over_lanes(task, function, instance):
     parameters, constants, batch = lanes([instance(task, seed) for seed in range(2)])
     last = batch if function == "gradient" else torch.zeros(2)
@@ -368,7 +368,7 @@ def test_can_be_traced_over_lanes(task, function, instance):
 
 
 @pytest.mark.parametrize("function", ["loss", "evaluate"])
-@pytest.mark.parametrize("task", sampled(every=3, first=2))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=2))
 def test_value_is_a_scalar_of_the_dtype_of_the_parameters(task, function, instance):
     one = instance(task, dtype=EXACT)
     last = one.batch() if function == "loss" else torch.tensor(0.0, dtype=EXACT)
@@ -376,7 +376,7 @@ def test_value_is_a_scalar_of_the_dtype_of_the_parameters(task, function, instan
     assert (value.dtype, value.shape) == (EXACT, ())
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=0))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=0))
 def test_no_function_writes_to_its_inputs(task, instance):
     one = instance(task)
     before = {name: tensor.clone() for name, tensor in one.tensors.items()}
@@ -413,7 +413,7 @@ def test_nothing_around_the_solution_is_better(task, length, instance):
     assert all(task.evaluate(point, one.constants, at) > best - 1e-12 * scale(task) for point in around)
 
 
-@pytest.mark.parametrize("task", sampled(every=3, first=1))
+@pytest.mark.parametrize("task", sampled(CATALOGUE, every=3, first=1))
 def test_the_start_is_far_from_the_optimum(task, instance):
     starts = [instance(task, seed) for seed in range(8)]
     values = [task.evaluate(one.parameters, one.constants, torch.tensor(0.0)).item() for one in starts]

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.machine.tasks.bowls import Ellipsoid20Rotated
 from pytest_optbench.machine.tasks.bursts import GradientBurst
 from pytest_optbench.machine.tasks.digits import DigitsMlpBn
@@ -17,10 +17,10 @@ from pytest_optbench.machine.tasks.parity import XorFlip
 from pytest_optbench.machine.tasks.schaul import SchaulCliff
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 
-KNOBS = [(task, field.name) for task in BUILTIN for field in dataclasses.fields(task)]
+KNOBS = [(task, field.name) for task in CATALOGUE for field in dataclasses.fields(task)]
 
 
-@pytest.mark.parametrize("task", BUILTIN, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", CATALOGUE, ids=lambda task: task.name)
 def test_an_unknown_knob_raises(task):
     with pytest.raises(TypeError, match="unexpected keyword argument 'difficulty'"):
         type(task)(difficulty=1)
