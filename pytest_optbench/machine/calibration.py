@@ -155,21 +155,23 @@ class _Calibration:
         """Twice the 90 % quantile of its steps, if it reaches the target reliably."""
         if math.isinf(choice.steps):
             return None
-        runs = self._scored(choice.recipe, within, [seed for seeds in self._sets for seed in seeds])
-        if not self._reliable(runs):
-            return None
+        runs: list[Run] = []
+        for seeds in self._sets:
+            runs += self._scored(choice.recipe, within, seeds)
+            if not self._reliable(runs, seeds):
+                return None
         return _rounded_up(2 * quantile([run.steps for run in runs if math.isfinite(run.steps)], 0.9))
 
     def _confirm(self, recipe: Recipe, gate: Threshold, runs: Sequence[Run]) -> None:
-        if not self._reliable(runs):
+        if not all(self._reliable(runs, seeds) for seeds in self._sets):
             counts = " and ".join(f"{self._reached(runs, seeds)} of {len(seeds)}" for seeds in self._sets)
             raise OptbenchError(
                 f"task {self.task.name}: {spell_reference(recipe)} sets the budget, but reaches {gate.target:.6g} "
                 f"within {gate.budget} steps on {counts} seeds; the rule is {_RULE}"
             )
 
-    def _reliable(self, runs: Sequence[Run]) -> bool:
-        return all(self._reached(runs, seeds) >= ALMOST_ALL * len(seeds) for seeds in self._sets)
+    def _reliable(self, runs: Sequence[Run], seeds: Sequence[int]) -> bool:
+        return self._reached(runs, seeds) >= ALMOST_ALL * len(seeds)
 
     def _reached(self, runs: Sequence[Run], seeds: Sequence[int]) -> int:
         return sum(math.isfinite(run.steps) for run in runs if run.seed in seeds)

@@ -99,7 +99,7 @@ class Beale(ExactTask):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "deterministic", "ill_conditioned"})
     source: ClassVar[str] = "Beale 1958, DeepOBS (Schneider et al. 2019, arXiv 1903.05499)"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 1000
+    horizon: ClassVar[int] = 1500
 
     jitter: float = knob(0.1, above=0)
     """Standard deviation of the start around (1, 1)."""
