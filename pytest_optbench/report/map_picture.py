@@ -110,12 +110,12 @@ def draw(rows: Sequence[MapRow], path: Path, *, title: str) -> None:
     figures: Any = importlib.import_module("matplotlib.figure")
     found, rates = strips(rows), rates_of(rows)
     pixels, labels = _canvas(found, len(rates))
-    above, below = len(pixels) / 26, 2.8
-    figure = figures.Figure(figsize=(16, above + below))
+    title_height, above, below = 0.6, len(pixels) / 26, 2.8
+    whole = title_height + above + below
+    figure = figures.Figure(figsize=(16, whole))
     agg.FigureCanvasAgg(figure)
-    whole = above + below
     figure.text(0.02, 1 - 0.3 / whole, f"{title}: {_counted(found, rates)}", fontsize=12, va="center")
-    axis = figure.add_axes((0.02, below / whole, 0.96, (above - 0.6) / whole))
+    axis = figure.add_axes((0.02, below / whole, 0.96, above / whole))
     axis.set_axis_off()
     axis.imshow(pixels, aspect="auto", interpolation="nearest")
     for column, line, label in labels:

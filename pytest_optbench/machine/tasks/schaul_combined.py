@@ -146,7 +146,7 @@ class SchaulLaplaceValley10(Combined):
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "nonsmooth"})
     source: ClassVar[str] = f"{SOURCE}, laplace_convex-laplace_nonconvex-quad_convex, scale saddle|normal"
     optimum: ClassVar[float | None] = 0.0
-    horizon: ClassVar[int] = 400
+    horizon: ClassVar[int] = 120
 
     size: ClassVar[int] = 10
     parts: ClassVar[tuple[tuple[str, ...], ...]] = (("laplace_convex", "laplace_nonconvex", "quad_convex"),) * 10
