@@ -34,7 +34,7 @@ RECIPES = {
     name: Recipe(name=name, optimizer=optimizer, where="benchmark", hyperparameters={"lr": 1e-5, **options})
     for name, optimizer, options in (
         ("AdamW", torch.optim.AdamW, {}),
-        ("SGD-momentum", torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+        ("SGD-nesterov", torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
     )
 }
 

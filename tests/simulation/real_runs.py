@@ -27,7 +27,7 @@ from pytest_optbench.words.comparison import compare, failure
 from pytest_optbench.words.gate import DEFAULT_FAIL_ON, Gate
 from pytest_optbench.words.threshold import shipped_thresholds
 
-RECIPES = ("AdamW", "SGD-momentum")
+RECIPES = ("AdamW", "SGD-nesterov")
 TASKS = ("sphere10", "rosenbrock2", "quartic_saddle", "mult_noise_bowl10", "gradient_burst")
 FIRST = 100_000
 """The first of the fresh seeds, far from those that tuning, scoring and calibration use."""

@@ -19,7 +19,7 @@ import numpy as np
 TABLE = Path(__file__).with_name("steps.csv")
 SEEDS = 512
 NUDGE = 0.87
-RECIPES = {"AdamW": ("AdamW", 1.0), "momentum": ("SGD-momentum", 1.0), "hot momentum": ("SGD-momentum", 2.0)}
+RECIPES = {"AdamW": ("AdamW", 1.0), "momentum": ("SGD-nesterov", 1.0), "hot momentum": ("SGD-nesterov", 2.0)}
 """The reference, and what its tuned learning rate is multiplied by."""
 MISSED, DIVERGED = "m", "d"
 
