@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -132,11 +132,6 @@ def test_a_built_in_task_is_admitted(task):
 @every_task
 def test_a_built_in_task_is_admitted_on_all_seeds(task):
     assert [finding for finding in admit(task, threshold_of(task), FULL) if not finding.passed] == []
-
-
-def test_most_built_in_tasks_have_a_knob_with_a_direction():
-    directed = [task for task in BUILTIN if any(one.metadata["harder"] for one in fields(task))]
-    assert len(directed) > len(BUILTIN) / 2
 
 
 def test_a_good_task_is_asked_about_every_rule():
