@@ -19,12 +19,12 @@ def test_direction_is_the_mean_way_of_the_locals_per_step_and_lr(task, instance)
     ways = {name: torch.zeros_like(tensor) for name, tensor in one.parameters.items()}
     for local in range(count):
         moved = dict(one.parameters)
-        for step in range(4):
+        for step in range(task.steps):
             batch = {name: tensor[local, step] for name, tensor in data.items()}
             slopes = grad(task.local_loss)(moved, batch)
             moved = {name: tensor - task.local_lr * slopes[name] for name, tensor in moved.items()}
         for name, tensor in one.parameters.items():
-            ways[name] += (tensor - moved[name]) / (4 * task.local_lr * count)
+            ways[name] += (tensor - moved[name]) / (task.steps * task.local_lr * count)
     value, direction = task.gradient(one.parameters, one.constants, one.batch())
     torch.testing.assert_close(direction, ways)
     torch.testing.assert_close(value, task.loss(one.parameters, one.constants, one.batch()))
