@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 
 from pytest_optbench.machine.listing import describe, table
-from pytest_optbench.machine.references import REFERENCES
+from pytest_optbench.machine.references import references_of
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.modules import ModuleTask
 from pytest_optbench.machine.tasks.task import Task, parameter_count, parameter_shapes
@@ -76,14 +76,15 @@ def test_facts_that_are_found_elsewhere_come_last():
 
 
 def test_a_built_in_task_shows_its_knobs_and_how_the_references_do():
-    text = describe(next(task for task in BUILTIN if task.name == "rosenbrock2"))
+    task = next(task for task in BUILTIN if task.name == "rosenbrock2")
+    text = describe(task)
     knobs, references = text.partition("\nknobs\n")[2].split("\nreferences, each tuned for the target and the budget\n")
     assert knobs.splitlines() == [
         "  steepness = 100.0, a number above 0; more is harder",
         "  jitter = 0.1, a number above 0",
     ]
     rows = [line.split() for line in references.splitlines()]
-    assert {row[0] for row in rows} == {*REFERENCES}
+    assert {row[0] for row in rows} == {*references_of(task)}
     steps = [float(row[1]) for row in rows if row[1] != "missed"]
     assert steps == sorted(steps)
     assert any(
