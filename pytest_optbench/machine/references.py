@@ -35,6 +35,10 @@ def _objective_is_fixed(task: Task) -> bool:
     return same and "deterministic" in task.tags and task.tags.isdisjoint({"nonstationary", "ill_conditioned"})
 
 
+def _noisy(task: Task) -> bool:
+    return "noisy" in task.tags
+
+
 def _matrices(task: Task) -> bool:
     return all(len(shape) == 2 for shape in parameter_shapes(task).values())
 
@@ -56,11 +60,16 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
         "SGD": Reference(torch.optim.SGD),
         "SGD-momentum": Reference(torch.optim.SGD, {"momentum": 0.9}),
         "SGD-nesterov": Reference(torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
+        "Adam": Reference(torch.optim.Adam),
         "NAdam": Reference(torch.optim.NAdam),
+        "RAdam": Reference(torch.optim.RAdam),
+        "Adamax": Reference(torch.optim.Adamax),
         "RMSprop": Reference(torch.optim.RMSprop),
         "Adagrad": Reference(torch.optim.Adagrad),
+        "Adadelta": Reference(torch.optim.Adadelta),
         "Adafactor": Reference(torch.optim.Adafactor),
         "Rprop": Reference(torch.optim.Rprop),
+        "ASGD": Reference(torch.optim.ASGD, applies=_noisy),
         "LBFGS": Reference(torch.optim.LBFGS, applies=_objective_is_fixed, one_gradient=False),
         "Muon": Reference(torch.optim.Muon, applies=_matrices),
     }
@@ -68,7 +77,8 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType(
 
 
 def references_of(task: Task) -> tuple[str, ...]:
-    """The names of the references that make sense on the task: Muon on matrices, LBFGS where nothing is random."""
+    """The names of the references that make sense on the task: Muon on matrices, LBFGS where nothing is random, ASGD
+    where something is."""
     return tuple(name for name, reference in REFERENCES.items() if reference.applies(task))
 
 

@@ -53,8 +53,8 @@ def test_fixed_options_belong_to_the_reference():
 @pytest.mark.parametrize(
     ("task", "absent"),
     [
-        (Sphere10(), {"Muon"}),
-        (MatrixFactor(), set()),
+        (Sphere10(), {"Muon", "ASGD"}),
+        (MatrixFactor(), {"ASGD"}),
         (SchaulCliff(), {"Muon", "LBFGS"}),
         (GradientBurst(), {"Muon", "LBFGS"}),
         (SparseRows200(), {"LBFGS"}),
