@@ -56,7 +56,7 @@ def test_fixed_options_belong_to_the_reference():
         (Sphere10(), {"Muon", "ASGD"}),
         (MatrixFactor(), {"ASGD"}),
         (SchaulCliff(), {"Muon", "LBFGS"}),
-        (GradientBurst(), {"Muon", "LBFGS"}),
+        (GradientBurst(), {"Muon", "LBFGS", "ASGD"}),
         (SparseRows200(), {"LBFGS"}),
     ],
     ids=lambda value: getattr(value, "name", ""),
