@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib
 import io
 import math
 import shlex
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_optbench import SUITE_VERSION, __version__
+from pytest_optbench.commands import MODULES
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.gate import DEFAULT_FAIL_ON, FAIL_ON, Gate, parse_fail_on
 
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        return _COMMANDS[options.command](options)
+        return options.run(options) if "run" in options else _COMMANDS[options.command](options)
     except OptbenchError as error:
         sys.stderr.write(f"optbench: {error}\n")
         return 2
@@ -97,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_map(commands)
     _add_results(commands)
+    for name in MODULES:
+        importlib.import_module(f"pytest_optbench.commands.{name}").add(commands)
     return parser
 
 

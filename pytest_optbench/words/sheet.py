@@ -132,9 +132,14 @@ def _cell(kind: str, value: object) -> str:
     return f"'{text}" if kind == "str" and text.startswith((*_FORMULA, "'")) else text
 
 
+def undefused(text: str) -> str:
+    """The text of a text cell as it was written from."""
+    return text[1:] if text.startswith("'") else text
+
+
 def _value(kind: str, text: str, where: str) -> object:
     if kind == "str":
-        return text[1:] if text.startswith("'") else text
+        return undefused(text)
     if kind.startswith("tuple["):
         return _values(kind.removeprefix("tuple[").removesuffix(", ...]"), text, where)
     if text == "" and kind.endswith(" | None"):

@@ -1,0 +1,9 @@
+"""Commands of `optbench` that are modules of their own: each has `add(commands)` and `run(options)`.
+
+`add` defines the parser; `run` returns the exit code. A module imports nothing heavy before it runs.
+"""
+
+from __future__ import annotations
+
+MODULES: tuple[str, ...] = ()
+"""Names of the modules, in the order of the help; a command has the name of its module."""
