@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = commands.add_parser("calibrate", help="find targets, budgets and the reference table by the protocol")
     _add_choice(calibrate)
     calibrate.add_argument(
-        "--tasks", dest="choice", action="append", default=[], metavar="EXPR", help="the same, as an option"
+        "--tasks", dest="more", action="append", default=[], metavar="EXPR", help="the same, as an option"
     )
     calibrate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; a task is one's own")
     calibrate.add_argument(
@@ -504,7 +504,9 @@ def _chosen(options: argparse.Namespace) -> Any:
 
     table = find_table([Path.cwd()])
     modules = [*(table.task_modules if table else []), *options.module]
-    return choose(options.choice, modules=modules, root=Path.cwd(), where=f"optbench {options.command}")
+    # Not one destination for both: a positional argument that is not given writes its default over the option.
+    choice = [*options.choice, *getattr(options, "more", ())]
+    return choose(choice, modules=modules, root=Path.cwd(), where=f"optbench {options.command}")
 
 
 _COMMANDS = {

@@ -12,7 +12,7 @@ from pytest_optbench.integration.progress import Progress, progress_line, rest_o
 from pytest_optbench.machine.engine.case import Case, new_lane
 from pytest_optbench.machine.recipe import Recipe, validate
 from pytest_optbench.machine.search import open_search
-from pytest_optbench.machine.tasks import BUILTIN
+from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.machine.tuning import TUNING_SEEDS
 from pytest_optbench.words.threshold import Threshold
 
@@ -24,7 +24,7 @@ def case() -> Case:
     return Case(
         recipe=RECIPE,
         capabilities=validate(RECIPE),
-        task=BUILTIN[0],
+        task=CATALOGUE[0],
         threshold=Threshold(target=0.1, budget=100),
         seeds=tuple(range(8)),
         search=open_search(RECIPE),
@@ -40,7 +40,7 @@ def test_a_judged_case_tells_seeds_and_a_bound(case):
     each[0].record.outcome = "reached"
     each[1].record.outcome = "diverged"
     line = progress_line(case, 25, each, 5.0)
-    assert line == "Plain on schaul_cliff: step 25 of 100, 1 of 8 seeds reached, 1 ended otherwise, at most 15 s left"
+    assert line == "Plain on schaul_line: step 25 of 100, 1 of 8 seeds reached, 1 ended otherwise, at most 15 s left"
 
 
 def test_tuning_tells_the_values_that_are_left(case):
@@ -48,7 +48,7 @@ def test_tuning_tells_the_values_that_are_left(case):
     for lane in each[: 3 * 6]:
         lane.dropped = True
     line = progress_line(case, 50, each, 5.0)
-    assert line == "Plain on schaul_cliff: tuning lr, step 50 of 100, 7 of 13 values left, at most 5 s"
+    assert line == "Plain on schaul_line: tuning lr, step 50 of 100, 7 of 13 values left, at most 5 s"
 
 
 @pytest.mark.parametrize(

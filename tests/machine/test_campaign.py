@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pytest_optbench import cli
-from pytest_optbench.machine import campaign
+from pytest_optbench.machine import campaign, references
 from pytest_optbench.machine.campaign import JOURNAL, Campaign, code_fingerprint
 from pytest_optbench.machine.tasks import CATALOGUE
 from pytest_optbench.machine.tasks.registry import all_tasks
@@ -32,7 +32,7 @@ from pytest_optbench.machine import references
 from pytest_optbench.tasks import ExactTask
 
 if multiprocessing.parent_process() is not None:  # a few references are enough, in the processes that calibrate
-    few = ("Adagrad", "AdamW", "SGD-momentum", "NAdam")
+    few = ("Adagrad", "AdamW", "SGD-nesterov", "NAdam")
     references.REFERENCES = {name: references.REFERENCES[name] for name in few}
 
 class Bowl(ExactTask):
@@ -171,7 +171,7 @@ def test_a_campaign_leaves_both_tables_and_nothing_else(serial):
     assert sorted(files(serial)) == ["reference.csv.gz", "thresholds.csv"]
     assert sorted(name for name, _ in read_thresholds(serial / "thresholds.csv")) == sorted(TINY)
     keys = [(row.recipe, row.task) for row in read_baseline(serial / "reference.csv.gz")]
-    assert keys == [(name, task) for task in sorted(TINY) for name in ("Adagrad", "AdamW", "NAdam", "SGD-momentum")]
+    assert keys == [(name, task) for task in sorted(TINY) for name in ("Adagrad", "AdamW", "NAdam", "SGD-nesterov")]
 
 
 def test_two_processes_leave_the_same_bytes_as_one(serial, tmp_path):
@@ -313,7 +313,9 @@ def without(path, recipe):
     write_reference(path, [row for row in read_baseline(path) if row.recipe != recipe])
 
 
-def test_only_rows_that_are_missing_are_added(copied, serial):
+def test_only_rows_that_are_missing_are_added(copied, serial, monkeypatch):
+    few = {row.recipe for row in read_baseline(copied / "reference.csv.gz")}
+    monkeypatch.setattr(references, "REFERENCES", {name: references.REFERENCES[name] for name in sorted(few)})
     without(copied / "reference.csv.gz", "NAdam")
     said, failures = carried_out(copied, *TINY, missing=True)
     assert failures == {}

@@ -51,9 +51,9 @@ def test_the_solved_recurrence_is_the_recurrence(instance):
 def test_logits_of_the_copier_are_those_of_torchs_network(instance):
     one = instance(COPY, dtype=torch.float64)
     p, symbols = displaced(one), one.batch()["symbols"]
-    network = nn.RNN(4, 16, dtype=torch.float64)
+    network = nn.RNN(4, 24, dtype=torch.float64)
     network.weight_ih_l0.data, network.weight_hh_l0.data = p["input"], p["recurrent"]
-    network.bias_ih_l0.data, network.bias_hh_l0.data = p["bias"], torch.zeros(16, dtype=torch.float64)
+    network.bias_ih_l0.data, network.bias_hh_l0.data = p["bias"], torch.zeros(24, dtype=torch.float64)
     shown = torch.cat([nn.functional.one_hot(symbols, 4).double(), torch.zeros(18, 16, 4, dtype=torch.float64)])
     recalled = network(shown)[0][-2:] @ p["output"].T + p["output_bias"]
     expected = nn.functional.cross_entropy(recalled.flatten(0, 1), symbols.flatten())
