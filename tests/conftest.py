@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# Two workers on two cores, and the sessions that they start: one thread each, or they wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import torch
 
 from pytest_optbench.integration import hooks, sink  # noqa: F401 - see _imported_once

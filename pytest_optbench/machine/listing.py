@@ -37,7 +37,8 @@ def _markdown_row(task: Task) -> tuple[str, ...]:
     best = standard_rows(task).get("leads")
     fastest = f"{best.recipe} {best.median_steps:g}" if best else "none"
     reports = "" if task.gates else " (report only)"
-    return f"`{name}`{reports}", tier, optimum, target, budget, par, setter, fastest, task.source
+    source = task.source.replace("|", r"\|")  # a bar would end the cell
+    return f"`{name}`{reports}", tier, optimum, target, budget, par, setter, fastest, source
 
 
 def describe(task: Task, more: Mapping[str, str] | None = None) -> str:

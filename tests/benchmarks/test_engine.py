@@ -1,8 +1,9 @@
 """Cost of the engine against the loop that one would write by hand: one seed after another, ordinary autograd.
 
-Run with `pytest tests/benchmarks/test_engine.py --benchmark-enable --benchmark-json=engine.json`; the ratios are each
-test's `extra_info`. Every variant does the same work: 32 seeds, the same data, steps and evaluations. The floor is the
-share of the loop that the batched arithmetic alone takes: traced gradients and evaluations of all seeds, no optimizer.
+Run with `pytest tests/benchmarks/test_engine.py --benchmark-enable --benchmark-json=engine.json`, with `-m ''` for all
+tasks and not one in twelve; the ratios are each test's `extra_info`. Every variant does the same work: 32 seeds, the
+same data, steps and evaluations. The floor is the share of the loop that the batched arithmetic alone takes: traced
+gradients and evaluations of all seeds, no optimizer.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import count
 
 import pytest
 import torch
+from catalogue import sampled
 
 from pytest_optbench.machine.determinism import isolated
 from pytest_optbench.machine.engine.batched import Batched
@@ -23,7 +25,6 @@ from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.engine.group import BLOCK, Placement
 from pytest_optbench.machine.recipe import Recipe, validate
 from pytest_optbench.machine.streams import Streams
-from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import threshold_of
 from pytest_optbench.machine.tasks.task import Task, Tensors, instance
 from pytest_optbench.words.threshold import Threshold
@@ -92,7 +93,7 @@ def engine(recipe: Recipe, task: Task, threshold: Threshold, seeds: tuple[int, .
     )
     run = CaseRun(case)
     run.run()
-    assert run.mode == mode
+    assert run.mode == mode or run.rows()[0].engine_reason  # stacked where it can be; the reason why not is told
     return [row.final for row in run.rows()]
 
 
@@ -131,7 +132,7 @@ VARIANTS = ("loop", "stacked", "lockstep", "floor")
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("task", BUILTIN, ids=lambda task: task.name)
+@pytest.mark.parametrize("task", sampled(every=12, first=9))
 def test_case_of_32_seeds(benchmark, task, name):
     """The variants in turn, round after round, so that a machine whose speed drifts does so for all of them."""
     # Where nothing is timed, a little of the same work shows that the benchmark still runs.

@@ -79,17 +79,19 @@ class _LocalSteps(Task):
 
 @dataclass(frozen=True)
 class SinusoidReptile(_LocalSteps):
-    """f = mean (u(x) - A sin(x - φ))² after 5 SGD steps on 5 points of each of 8 tasks, u a 1-24-24-1 tanh network.
+    """f = mean (u(x) - A sin(x - φ))² after 5 SGD steps on 5 points of each of 8 tasks, u a 1-40-40-1 tanh network.
 
     Source: Reptile, Nichol et al. 2018 (arXiv 1803.02999), on the sinusoids of MAML, Finn et al. 2017 (arXiv
     1703.03400).
-    Shapes: weights (24, 1) from N(0, 1), (24, 24) and (1, 24) from N(0, 1/24), biases (24,) from N(0, 1), (24,) and
-    (1,) at 0; a batch is 5 tasks with A uniform in [0.1, 5] and φ in [0, π], each with 3 minibatches of 5 points x
+    Shapes: weights (40, 1) from N(0, 1), (40, 40) and (1, 40) from N(0, 1/40), biases (40,) from N(0, 1), (40,) and
+    (1,) at 0; a batch is 10 tasks with A uniform in [0.1, 5] and φ in [0, π], each with 3 minibatches of 5 points x
     uniform in [-5, 5], for 3 local steps at lr 0.02.
     Optimum: unknown (5 points do not determine a sinusoid for this network), so the target is relative.
 
     The direction is the mean over tasks of (p - p') / (3 lr), p' where the local steps lead to: not the gradient of any
     loss. The evaluation adapts to 8 frozen tasks and takes the squared error on 25 other points of each.
+    With 24 units and 5 tasks a step, 5 of 32 seeds of the best reference stay on a plateau for 200 steps, and with 10
+    tasks 3 of 32 for 400; with 40 units, as in MAML, all come down within 250.
     Exposes meta-learning: directions that pull to different tasks, and agree only on what the tasks share.
     """
 
@@ -97,11 +99,11 @@ class SinusoidReptile(_LocalSteps):
     tier = "small"
     tags: ClassVar[frozenset[str]] = frozenset({"nonconvex", "noisy", "local_steps"})
     source: ClassVar[str] = "Nichol et al. 2018 (arXiv 1803.02999), Finn et al. 2017 (arXiv 1703.03400)"
-    horizon: ClassVar[int] = 200
+    horizon: ClassVar[int] = 350
 
-    width: int = knob(24, least=1)
+    width: int = knob(40, least=1)
     """Units of both hidden layers."""
-    tasks: int = knob(5, least=1)
+    tasks: int = knob(10, least=1)
     """Tasks per step."""
     steps: int = knob(3, least=1)
     """Local steps in each of them."""

@@ -27,12 +27,12 @@ def test_an_unknown_knob_raises(task):
 
 
 @pytest.mark.parametrize(("task", "knob"), KNOBS, ids=lambda value: getattr(value, "name", value))
-@pytest.mark.parametrize("value", [-1, math.nan, "many", None, True], ids=str)
-def test_every_knob_refuses_what_is_no_sensible_number(task, knob, value):
-    with pytest.raises(
-        ValueError, match=rf"^{task.name}: the knob '{knob}' must be a .*number.*, but it is {value!r}\.$"
-    ):
-        type(task)(**{knob: value})
+def test_every_knob_refuses_what_is_no_sensible_number(task, knob):
+    for value in (-1, math.nan, "many", None, True):
+        with pytest.raises(
+            ValueError, match=rf"^{task.name}: the knob '{knob}' must be a .*number.*, but it is {value!r}\.$"
+        ):
+            type(task)(**{knob: value})
 
 
 @pytest.mark.parametrize(
