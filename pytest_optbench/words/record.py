@@ -114,7 +114,7 @@ class Record:
         return frozenset(k * self.eval_every for k in chosen)
 
     def path_steps(self) -> frozenset[int]:
-        """Steps after which the parameters are kept where they are few: those of the curve, and others evenly between."""
+        """Steps after which the parameters are kept where they are few: the curve's, and others evenly between."""
         last = self.budget // self.eval_every
         chosen = {0, *_log_spaced(last), *range(0, last + 1, max(1, math.ceil(last / PATH_POINTS)))}
         return frozenset(k * self.eval_every for k in chosen)

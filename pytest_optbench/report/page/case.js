@@ -10,7 +10,7 @@ function part(title, content, kind = null) {
 }
 
 function facts(pairs) {
-  return make("dl", null, pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined).flatMap(([name, value]) => [make("dt", null, name), make("dd", null, value)]));
+  return make("dl", null, pairs.filter(([, value]) => value !== "" && value !== null && value !== undefined).map(([name, value]) => make("div", null, make("dt", null, name), make("dd", null, value))));
 }
 
 function tile(name, value, small = "") {
@@ -55,7 +55,7 @@ function environmentPart(row, detail) {
     const [title, unit] = Object.hasOwn(MEASURED, name) ? MEASURED[name] : [spoken(name), ""];
     return [title, `${spelled(name === "peak_bytes" ? value / 1e6 : value, 3)}${unit}`];
   });
-  return part("Environment and cost", facts([...measured, ...Object.entries(others).map(([name, value]) => [spoken(name), value]), ["file", several ? textOf("source", row) : ""]]));
+  return part("Environment and cost", facts([...measured, ...Object.entries(others).map(([name, value]) => [spoken(name), value]), ["file", several ? textOf("source", row) : ""]]), "full spread");
 }
 
 const COMMAND = "pytest --optbench --optbench-layer=tasks";

@@ -77,7 +77,7 @@ function pathOf(points) {
 /** Steps on a scale of logarithms on which 0 has a place, left of the first step. */
 function stepScale(last, from, to) {
   const inner = scale(1, Math.max(last + 1, 2), from, to, true);
-  const ticks = [0, ...logTicks(0, Math.log10(Math.max(last, 2)))];
+  const ticks = [0, ...logTicks(0, Math.log10(Math.max(last, 2))).filter((tick) => Number.isInteger(tick) && tick <= last)];
   return { at: (step) => inner.at(step + 1), ticks, spelled: (step) => spelled(step, 6) };
 }
 
@@ -128,6 +128,7 @@ function lineChart(width, height, { band, lines = [], over = null, target = null
     const points = line.steps.map((step, k) => [x.at(step), line.values[k] === null ? NaN : inside(line.values[k])]);
     svg.append(draw("path", { class: line.kind, d: pathOf(points) }));
   }
+  if (band && steps.length === 1 && isNumber(middle[0])) svg.append(draw("circle", { class: "dot", cx: x.at(steps[0]), cy: inside(middle[0]), r: 4 }));
   if (band) svg.append(draw("path", { class: "mine", d: pathOf(steps.map((step, k) => [x.at(step), middle[k] === null ? NaN : inside(middle[k])])) }));
   if (goal !== null && goal >= least && goal <= most) {
     svg.append(draw("line", { class: "aim", x1: SPACE.left, x2: width - SPACE.right, y1: y.at(goal), y2: y.at(goal) }));
@@ -142,7 +143,7 @@ function lineChart(width, height, { band, lines = [], over = null, target = null
 
 /** Steps to the target of every seed, a row of marks for each group; those that missed stand behind the budget. */
 function stripChart(width, groups, budget) {
-  const row = 34;
+  const row = 42;
   const height = SPACE.bottom + 14 + row * groups.length;
   const reached = groups.flatMap((group) => group.steps.filter(isNumber));
   const end = Math.max(budget, ...reached);
@@ -159,9 +160,9 @@ function stripChart(width, groups, budget) {
   svg.append(draw("text", { x: width - 44, y: bottom + 16, "text-anchor": "middle" }, "missed"));
   svg.append(draw("text", { x: left, y: height - 6 }, "steps to the target"));
   groups.forEach((group, k) => {
-    const y = 26 + k * row;
+    const y = 30 + k * row;
     let missed = 0;
-    svg.append(draw("text", { class: "strong halo", x: left, y: y - 10 }, group.name));
+    svg.append(draw("text", { class: "strong halo", x: left, y: y - 13 }, group.name));
     group.steps.forEach((steps, seed) => {
       const wobble = ((seed * 7) % 5 - 2) * 1.6;
       if (isNumber(steps)) svg.append(draw("circle", { class: group.kind, cx: inner.at(Math.max(steps, inner.low)), cy: y + 3 + wobble, r: 3.5 }));

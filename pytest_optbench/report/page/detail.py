@@ -20,7 +20,7 @@ MOST_NAMES = 64
 
 def detail(case: CaseSummary, level: Level) -> dict[str, Any]:
     """What is not there is left out. Bands and curves are lists by column, see `level`."""
-    found = {
+    found: dict[str, Any] = {
         "hyperparameters": one_line(case.hyperparameters),
         "tuned": one_line(case.shared.get("tuned", "")),
         "target": number(case.target),

@@ -49,7 +49,7 @@ def page(
     told = {"note": level.note, "command": one_line(command), "chunk": CHUNK, **index.data()}
     return _document(
         [*(chunks or ()), _block("index", told)],
-        verdict=one_line(verdict) or _verdict(index),
+        verdict=_begun(one_line(verdict)) or _verdict(index),
         counts=one_line(counts) or _counts(index),
     )
 
@@ -97,6 +97,11 @@ def _verdict(index: Index) -> str:
     return f"Passed: {cases}" if judged else f"Reported: {cases}, on which nothing hangs"
 
 
+def _begun(sentence: str) -> str:
+    """With a capital, as a heading."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def _counts(index: Index) -> str:
     parts = [
         f"{', '.join(f'{count} {word}' for word, count in found.items() if word != NO_WORD)}"
@@ -121,7 +126,7 @@ def _document(blocks: list[str], *, verdict: str, counts: str) -> str:
         ),
         "style": style,
         "verdict": html.escape(verdict),
-        "state": "failed" if verdict.lower().removeprefix("optbench ").startswith(("failed", "nothing")) else "passed",
+        "state": "failed" if verdict.lower().startswith(("failed", "nothing")) else "passed",
         "counts": html.escape(counts),
     }
     for name, text in filled.items():

@@ -117,7 +117,7 @@ function metricsOf(metrics) {
     if (found) slices.set(found[1], [...(slices.get(found[1]) || []), [found[2], value]]);
     else single.push([spoken(name), value]);
   }
-  const shown = single.length ? [make("dl", null, single.flatMap(([name, value]) => [make("dt", null, name), make("dd", null, spelled(value))]))] : [];
+  const shown = single.length ? [facts(single.map(([name, value]) => [name, spelled(value)]))] : [];
   for (const [name, bars] of slices) shown.push(barsOf(name, bars));
   return shown;
 }

@@ -61,7 +61,7 @@ function curveFigure(row, detail, par) {
   const label = `Evaluation of ${nameOf(row)} over steps: the median goes from ${spelled(middle[0])} to ${spelled(middle[middle.length - 1])}; the target is ${spelled(detail.target)}`;
   return figure(
     (width) => lineChart(width, HEIGHT, { band: detail.curve, lines, over: detail.optimum ?? null, target: detail.target ?? null, budget: task.budget, title: "evaluation", label }),
-    "Runs end soon after the target is reached; from there on a seed counts with its last value.",
+    `Runs end soon after the target is reached; from there on a seed counts with its last value.${columns.outcome[row] === texts.indexOf("diverged") || high.includes(null) ? " What diverges leaves the figure at its upper edge." : ""}`,
     legend,
     numbersOf("Numbers of this figure", ["Step", "Lower quartile", "Median", "Upper quartile"],
       () => steps.map((step, k) => [whole(step), spelled(low[k]), spelled(middle[k]), spelled(high[k])])),

@@ -86,15 +86,14 @@ class Index:
         return {
             "texts": list(self._texts),
             "tasks": self._told_tasks,
-            "environments": [
-                dict(zip((*ENVIRONMENT, "threads"), one, strict=True)) for one in self._environments
-            ],
+            "environments": [dict(zip((*ENVIRONMENT, "threads"), one, strict=True)) for one in self._environments],
             "columns": self._columns,
         }
 
     def counted(self, column: str) -> dict[str, int]:
         """How many cases have each word of a column."""
-        texts, found = list(self._texts), {}
+        texts = list(self._texts)
+        found: dict[str, int] = {}
         for place in self._columns[column]:
             found[texts[place]] = found.get(texts[place], 0) + 1
         return dict(sorted(found.items()))
