@@ -11,7 +11,7 @@ from pytest_optbench.analysis.cases import CaseSummary
 from pytest_optbench.report.inert import harmless
 
 _IMPORTABLE = re.compile(r"[\w.]+:[\w.]+")
-_NAME = re.compile(r"[\w.+ -]+")
+_NAME = re.compile(r"[A-Za-z0-9_.+-]+")
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -46,8 +46,8 @@ def _is_point(point: Any) -> bool:
 def _plain(value: Any, level: Level, depth: int) -> Any:
     if isinstance(value, list):
         return [_plain(one, level, depth - 1) for one in value] if depth else None
-    if isinstance(value, bool):
-        return int(value)
+    if value is None or isinstance(value, bool):
+        return value if value is None else int(value)
     if isinstance(value, int | float):
         return number(value, level.digits)
     return one_line(str(value))
