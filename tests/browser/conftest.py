@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +42,17 @@ def chromium() -> Iterator[Any]:
 
 
 class Visit:
-    """Opens files in fresh windows, and keeps what they say to the console and ask of the network."""
+    """Opens files in windows, and keeps what they say to the console and ask of the network."""
 
-    def __init__(self, browser: Any) -> None:
-        self._browser = browser
-        self._contexts: list[Any] = []
+    def __init__(self, windows: Callable[[int, str], Any]) -> None:
+        self._windows = windows
+        self._open: list[Any] = []
         self.said: list[str] = []
         self.asked: list[str] = []
 
     def __call__(self, path: Path, address: str = "", *, width: int = 1280, scheme: str = "light") -> Any:
-        context = self._browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
-        self._contexts.append(context)
-        window = context.new_page()
+        window = self._windows(width, scheme)
+        self._open.append(window)
         window.set_default_timeout(5000)
         window.on("console", lambda message: self.said.append(message.text))
         window.on("pageerror", lambda error: self.said.append(str(error)))
@@ -63,14 +63,26 @@ class Visit:
         return window
 
     def close(self) -> None:
-        for context in self._contexts:
-            context.close()
+        for window in self._open:
+            window.evaluate("localStorage.clear()")
+            window.close()
+
+
+@pytest.fixture(scope="session")
+def windows(chromium: Any) -> Callable[[int, str], Any]:
+    """Makes a window of a width, for readers who prefer light or dark."""
+
+    @cache
+    def context(width: int, scheme: str) -> Any:
+        return chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 800})
+
+    return lambda width, scheme: context(width, scheme).new_page()
 
 
 @pytest.fixture
-def visit(chromium: Any) -> Iterator[Visit]:
+def visit(windows: Callable[[int, str], Any]) -> Iterator[Visit]:
     """Opens a page. At the end, it has said nothing and asked for nothing but itself."""
-    visit = Visit(chromium)
+    visit = Visit(windows)
     yield visit
     visit.close()
     assert visit.said == []

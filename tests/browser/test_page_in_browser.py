@@ -200,12 +200,12 @@ def test_everything_can_be_done_with_keys(visit, page):
 
 
 def test_long_tables_are_turned_page_by_page(visit, tmp_path):
-    rows = [run for k in range(450) for run in runs(f"Adam{k:03d}", "bowl", [k + 1])]
+    rows = [run for k in range(401) for run in runs(f"Adam{k:03d}", "bowl", [k + 1])]
     window = visit(written(tmp_path, rows))
-    assert (len(shown(window)), status(window)) == (200, "450 cases. Rows 1 to 200 are shown.")
+    assert (len(shown(window)), status(window)) == (200, "401 cases. Rows 1 to 200 are shown.")
     window.click("#forward")
     window.click("#forward")
-    assert (len(shown(window)), status(window)) == (50, "450 cases. Rows 401 to 450 are shown.")
+    assert (len(shown(window)), status(window)) == (1, "401 cases. Rows 401 to 401 are shown.")
     assert window.locator("#forward").is_disabled()
 
 
@@ -230,8 +230,7 @@ def test_hostile_names_are_text(visit, tmp_path):
         window.wait_for_selector("#case-heading")
         assert window.evaluate(elements) == 1  # the page's own script
         assert window.evaluate("document.documentElement.scrollWidth") <= 360
-        for details in window.locator("#case details").all():
-            details.locator("summary").click()
+        window.evaluate("document.querySelectorAll('#case details').forEach(one => one.open = true)")
         assert window.evaluate(elements) == 1
     assert not any("\u202e" in text for text in shown(window))
 
