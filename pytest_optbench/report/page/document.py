@@ -11,7 +11,6 @@ from importlib import resources
 from typing import Any
 
 from pytest_optbench.analysis.cases import CaseSummary
-from pytest_optbench.report.figures import counted
 from pytest_optbench.report.inert import one_line
 from pytest_optbench.report.page.detail import detail
 from pytest_optbench.report.page.index import NO_WORD, Index, References
@@ -88,11 +87,11 @@ def _block(name: str, value: Any) -> str:
 
 def _verdict(index: Index) -> str:
     found = index.counted("verdict")
-    cases = counted(len(index), "case")
+    cases = f"{len(index):,} case{'' if len(index) == 1 else 's'}"
     if not len(index):
         return "Nothing was measured"
     if found.get("failed"):
-        return f"Failed: {found['failed']} of {cases}"
+        return f"Failed: {found['failed']:,} of {cases}"
     judged = len(index) - found.get(NO_WORD, 0) - found.get("reported", 0)
     return f"Passed: {cases}" if judged else f"Reported: {cases}, on which nothing hangs"
 
@@ -104,7 +103,7 @@ def _begun(sentence: str) -> str:
 
 def _counts(index: Index) -> str:
     parts = [
-        f"{', '.join(f'{count} {word}' for word, count in found.items() if word != NO_WORD)}"
+        f"{', '.join(f'{count:,} {word}' for word, count in found.items() if word != NO_WORD)}"
         for found in (index.counted("outcome"), index.counted("change"))
     ]
     return "; ".join(filter(None, parts))
