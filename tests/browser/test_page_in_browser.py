@@ -223,6 +223,7 @@ def test_hostile_names_are_text(visit, tmp_path):
     kinds = "img, iframe, object, embed, script:not([type]), [onerror], [href^=javascript]"
     elements = f"document.querySelectorAll('{kinds}').length"
     assert "<img src=x onerror=alert(1)> <img src=x onerror=alert(1)>@1" in shown(window)
+    assert window.evaluate("document.documentElement.scrollWidth") <= 360
     addresses = window.locator("#body a").evaluate_all("all => all.map(one => one.href)")
     assert len(set(addresses)) == len(HOSTILE)
     for address in addresses:
