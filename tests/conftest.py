@@ -18,6 +18,7 @@ from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.recipe import Recipe, validate
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import threshold_of
+from pytest_optbench.report.page import document  # noqa: F401 - see _imported_once
 
 pytest_plugins = ["pytester"]
 

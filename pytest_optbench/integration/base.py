@@ -29,6 +29,7 @@ _DROPPED_WITH_VALUE = (
     "--optbench-compare",
     "--optbench-csv",
     "--optbench-fail-on",
+    "--optbench-html",
     "--optbench-json",
     "--optbench-layer",
     "--basetemp",
@@ -155,6 +156,7 @@ class BaseRun:
         return [
             "--optbench-compare=none",
             "--optbench-csv=",
+            "--optbench-html=",
             f"--optbench-layer={layers}",
             f"--optbench-save={csv}",
             f"--optbench-base-of={top}",

@@ -91,6 +91,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="PATH",
     ),
     Option("markdown", str, "", "write the summary as Markdown to this file", metavar="PATH"),
+    Option("html", str, "", "show the runs table on one HTML page, which needs no network", metavar="PATH"),
     Option("baseline", str, "", "stored results to compare with", metavar="PATH"),
     Option(
         "compare",

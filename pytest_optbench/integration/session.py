@@ -51,6 +51,8 @@ class Session:
     """Where the benchmark list goes."""
     markdown: Path | None = None
     """Where the Markdown summary goes."""
+    html: Path | None = None
+    """Where the page goes."""
     baseline: Stored | None = None
     """What cases are compared with; None for nothing."""
     store: Path | None = None
@@ -125,7 +127,7 @@ def start(config: pytest.Config) -> Session:
         root=table.path.parent if table else root,
         chosen=_chosen(config, anchor) if anchor is not None else frozenset(),
     )
-    outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json", "markdown")}
+    outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json", "markdown", "html")}
     if not is_worker(config):
         for name, path in outputs.items():
             _check_output(path, name, settings)
@@ -142,6 +144,7 @@ def start(config: pytest.Config) -> Session:
         csv=outputs["csv"],
         json=outputs["json"],
         markdown=outputs["markdown"],
+        html=outputs["html"],
         baseline=baseline,
         store=store,
         held=frozenset(row.place for row in held),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_optbench.integration.inspection import planned
+from pytest_optbench.integration.page import session_page
 from pytest_optbench.integration.provenance import git_sha
 from pytest_optbench.integration.session import Session
 from pytest_optbench.machine.tasks.registry import threshold_of
@@ -54,6 +55,7 @@ class Sink:
         self.places: dict[str, tuple[str, int, str]] = {}
         self.failures: dict[str, Failure] = {}
         self.markdown = session.markdown if not _dry(config) else None
+        self.html = session.html if not _dry(config) else None
         self.fingerprints: dict[Place, Fingerprinted] = {}
         self.gone: set[Place] = set()
         self.saved: Saved | None = None
@@ -147,6 +149,8 @@ class Sink:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.markdown is not None and session.exitstatus not in _NOTHING_RAN:
             self._write_markdown(self.markdown, session)
+        if self.html is not None and session.exitstatus not in _NOTHING_RAN:
+            self._write_page(self.html, session)
 
     def _decides(self, row: Run) -> bool:
         """Is the row's case of enough seeds to be compared? Fewer are a test's own, and in no baseline."""
@@ -203,6 +207,18 @@ class Sink:
         try:
             write_atomically(path, text)
         except OSError as error:
+            self._fail(session, f"optbench: cannot write {path} ({error})")
+
+    def _write_page(self, path: Path, session: pytest.Session) -> None:
+        try:
+            text = session_page(
+                self.all_rows(),
+                self.review(failed=session.exitstatus != pytest.ExitCode.OK),
+                tags={task.name: task.tags for task in self.session.suite.tasks.values()},
+                command=self.session.command,
+            )
+            write_atomically(path, text)
+        except (OptbenchError, OSError) as error:
             self._fail(session, f"optbench: cannot write {path} ({error})")
 
     def _accept(self) -> str:

@@ -15,6 +15,8 @@ from pytest_optbench.words.run import Outcome
 DIVERGENCE = 1e3
 """A value this many times the initial one (above the optimum, where that is known) is a divergence."""
 CURVE_POINTS = 25
+PATH_POINTS = 50
+"""At most so many points of a path are evenly spaced."""
 HEALTH_STRIDE = 2
 """Of the points of a curve, every second one is looked at more closely."""
 
@@ -109,6 +111,12 @@ class Record:
     def health_steps(self) -> frozenset[int]:
         """Steps after which more is measured than the evaluation: a part of the curve's, by the schedule alone."""
         chosen = {0, *_log_spaced(self.budget // self.eval_every, HEALTH_STRIDE)}
+        return frozenset(k * self.eval_every for k in chosen)
+
+    def path_steps(self) -> frozenset[int]:
+        """Steps after which the parameters are kept where they are few: the curve's, and others evenly between."""
+        last = self.budget // self.eval_every
+        chosen = {0, *_log_spaced(last), *range(0, last + 1, max(1, math.ceil(last / PATH_POINTS)))}
         return frozenset(k * self.eval_every for k in chosen)
 
     def sha(self) -> str:

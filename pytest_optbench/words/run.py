@@ -64,7 +64,11 @@ class Run:
         default="",
     )
     unhealthy: str = _column("the quantity that left its sane range first; empty for none", default="")
-    examples: str = _column("outputs of the first seed at the end of the record, as JSON", default="")
+    examples: str = _column(
+        "outputs of the first seed at the end of the record, as JSON; where a task has two parameters, its trajectory: "
+        "[step, x, y] at some of the evaluations",
+        default="",
+    )
     trajectory_sha: str = _column("SHA-256 over every evaluation of the record, to the bit", default="")
     step_ms: float | None = _column("median time of optimizer.step()", unit="milliseconds", volatile=True)
     gradient_ms: float | None = _column(

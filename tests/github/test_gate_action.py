@@ -25,13 +25,13 @@ def case(content: str = "", *, ours: bool = True) -> str:
 
 
 def measured(runner: Runner, **inputs: str) -> list[str]:
-    """The arguments that pytest is run with, but for those of the three files."""
+    """The arguments that pytest is run with, but for those of the four files."""
     runner.fake("pytest", MEASURES)
     ended = runner.run("optbench/measure.sh", **inputs)
     assert ended.code == 0, ended.text
-    files = ("--optbench-csv=", "--junitxml=", "--optbench-markdown=")
+    files = ("--optbench-csv=", "--junitxml=", "--optbench-markdown=", "--optbench-html=")
     arguments = runner.arguments("pytest")
-    assert [sum(one.startswith(file) for one in arguments) for file in files] == [1, 1, 1]
+    assert [sum(one.startswith(file) for one in arguments) for file in files] == [1, 1, 1, 1]
     return [one for one in arguments if not one.startswith(files)]
 
 

@@ -174,3 +174,11 @@ def test_the_hash_is_over_every_value_to_the_bit():
 @pytest.mark.parametrize("other", [[5.0, 0.1], [5.0, 0.1, 0.30000000000000004], [5.0, 0.3, 0.1], [5.0, 0.1, -0.3]])
 def test_whatever_differs_changes_the_hash(other):
     assert fed(*other, target=-INF).sha() != fed(5.0, 0.1, 0.3, target=-INF).sha()
+
+
+def test_a_path_has_the_steps_of_the_curve_and_even_ones_between():
+    record = Record(1.0, 1000, 2)
+    steps = sorted(record.path_steps())
+    assert steps[:5] == [0, 2, 4, 6, 8]
+    assert {0, *range(0, 1001, 20)} <= set(steps)
+    assert (steps[-1], len(steps) <= 75) == (1000, True)

@@ -32,7 +32,7 @@ words=()
 split_words "arguments" "${OPTBENCH_ARGUMENTS:-}"
 command=(pytest --optbench -n "${OPTBENCH_PROCESSES:-auto}")
 command+=("--optbench-csv=$folder/optbench.csv" "--junitxml=$folder/optbench.xml")
-command+=("--optbench-markdown=$folder/optbench.md")
+command+=("--optbench-markdown=$folder/optbench.md" "--optbench-html=$folder/optbench.html")
 
 while IFS= read -r optimizer; do
   [[ -z ${optimizer//[[:space:]]/} ]] || command+=("--optbench-optimizer=$optimizer")

@@ -22,6 +22,8 @@ from pytest_optbench.words.health import rounded
 
 BLOCK = 64
 """Steps whose data is drawn at once: bounds memory, and makes a step's data independent of the budget."""
+PLANE = 2
+"""Parameters of a task whose way can be drawn."""
 LEAST_LANES = 2
 """A batched kernel over one lane may be another kernel, with other bits; a lone lane is padded by its own copy."""
 _T = TypeVar("_T")
@@ -91,6 +93,7 @@ class Group:
         self.budget = self.lanes[0].record.budget
         self.every = self.lanes[0].record.eval_every
         self._examined = self.lanes[0].record.health_steps()
+        self._traced = self.lanes[0].record.path_steps()
         self._signs: StepSigns | None = None
         """Of the step that is being done, where its lanes are looked at."""
         self._one_stack = len(self.crews) == 1 and not isinstance(self.crews[0], Separate)
@@ -201,6 +204,8 @@ class Group:
         values = self.batched.evaluate(stacked, self._constants, at).tolist()
         if step in self._examined:
             self._examine(step, stacked)
+        if step in self._traced:
+            self._trace(step, stacked)
         for seating in self._seatings:
             ended = []
             for row, value in zip(seating.rows, values[seating.seats], strict=True):
@@ -222,6 +227,15 @@ class Group:
                         for name, values in signs.items():
                             lane.health.feed(name, step, float(values[k]))
 
+    def _trace(self, step: int, stacked: Stacked) -> None:
+        """Keep where lanes with examples are on their way, if two parameters are all there is."""
+        if sum(tensor[0].numel() for tensor in stacked.values()) == PLANE:
+            for seating in self._seatings:
+                for k, lane in enumerate(seating.lanes, seating.start):
+                    if lane.examples is not None and lane.active:
+                        point = [x for tensor in stacked.values() for x in tensor[k].flatten().tolist()]
+                        lane.examples.setdefault("trajectory", []).append([step, *rounded(point)])
+
     def _measure(self, seating: _Seating, rows: list[int]) -> None:
         """Take further figures of merit of lanes that have just ended, at the weights that were judged."""
         padded = self._padded(rows)
@@ -238,7 +252,7 @@ class Group:
                 twice = self._padded([k])
                 own = [{name: tensor[twice] for name, tensor in some.items()} for some in (parameters, constants)]
                 outputs = self.batched.examples(*own)
-                lane.examples = {name: rounded(tensor[0].tolist()) for name, tensor in outputs.items()}
+                lane.examples.update({name: rounded(tensor[0].tolist()) for name, tensor in outputs.items()})
 
     def _step(self, step: int) -> None:
         batch = self._batch(step)

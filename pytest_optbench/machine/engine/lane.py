@@ -26,7 +26,7 @@ class Lane:
         self.health: Health | None = None
         """Where signs of health are kept; None where nobody asks for them, as for trials."""
         self.examples: dict[str, Any] | None = None
-        """The task's example outputs at the end; None where they are not asked for."""
+        """The task's example outputs at the end, and the way there in two dimensions; None where nobody asks."""
         self.dropped = False
         """Given up before its record has ended, as a trial that cannot win."""
 

@@ -12,6 +12,7 @@ from torch.optim import LBFGS, SGD, AdamW
 
 from pytest_optbench.machine.engine.case import CaseRun, new_lane
 from pytest_optbench.machine.engine.signs import StepSigns, lane_norms
+from pytest_optbench.machine.tasks.exact import ExactTask
 from pytest_optbench.machine.tasks.task import instance
 from pytest_optbench.words.verdict import explain, judge
 
@@ -197,6 +198,37 @@ def test_the_first_seed_of_a_case_keeps_examples(engine):
 
 def test_a_task_without_examples_has_none():
     assert {row.examples for row in run(Prompt(), Odd).values()} == {""}
+
+
+class Plane(ExactTask):
+    """f(x, y) = x² + y², from (1, -2)."""
+
+    name = "plane"
+    source = "tests"
+    horizon = BUDGET
+
+    def initial(self, streams, constants):
+        return {"x": torch.tensor(1.0), "y": torch.tensor([-2.0])}
+
+    def value(self, parameters, constants):
+        return parameters["x"].square() + parameters["y"].square().sum()
+
+
+@pytest.mark.parametrize("engine", ["stacked", "lockstep", "sequential"])
+def test_the_first_seed_keeps_its_way_through_a_plane(engine):
+    rows = run(Plane(), SGD, seeds=(3, 1, 2, 0), engine=engine, budget=BUDGET, target=0.0, hyperparameters={"lr": 0.1})
+    assert [seed for seed, row in rows.items() if row.examples] == [3]
+    way = json.loads(rows[3].examples)["trajectory"]
+    assert [step for step, _, _ in way] == list(range(BUDGET + 1))
+    for step, x, y in way:
+        assert (x, y) == pytest.approx((0.8**step, -2 * 0.8**step), rel=1e-3)
+
+
+def test_a_way_ends_with_its_record():
+    rows = run(Plane(), SGD, seeds=(3,), budget=400, target=1e-3, hyperparameters={"lr": 0.01})
+    steps = [step for step, _, _ in json.loads(rows[3].examples)["trajectory"]]
+    assert 30 < len(steps) < 80
+    assert steps[-1] <= rows[3].steps_to_target + 2 * rows[3].eval_every
 
 
 def test_a_lane_outside_a_case_run_is_not_looked_at():
