@@ -49,8 +49,8 @@ def entries_of(
         if "/" in case.recipe:
             continue
         threshold = thresholds.get((case.task, case.task_version))
-        if case.task in tasks:
-            _require_version(case, tasks[case.task])
+        own = tasks.get(case.task, TaskFacts(case.task_version, case.tier, frozenset()))
+        _require_version(case, own)
         if threshold is not None:
             _require_same(case, threshold.target, threshold.budget, "the suite")
         else:
@@ -61,7 +61,7 @@ def entries_of(
             *(case.recipe, case.shared.get("optimizer", ""), case.shared.get("optimizer_version", "")),
             *(case.suite, case.regime, case.source),
         )
-        found.setdefault(key, {})[case.task] = scored(case, threshold)
+        found.setdefault(key, {})[case.task] = scored(case, threshold, tier=own.tier)
     return [
         Entry(recipe=key[0], optimizer=key[1], version=key[2], suite=key[3], regime=key[4], source=key[5], cases=own)
         for key, own in found.items()

@@ -11,8 +11,8 @@ counts log 2 / log 100 = 0.15, one in a tenth 0.5.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -49,17 +49,19 @@ class Scored:
     state_bytes: float
     """Per scalar parameter."""
     hyperparameters: str
-    shared: Mapping[str, str] = field(default_factory=dict)
 
 
-def scored(case: CaseSummary, threshold: Threshold | None) -> Scored:
-    """What a leaderboard keeps of a case; `threshold` is that of its task, None for a task that ships with none."""
+def scored(case: CaseSummary, threshold: Threshold | None, *, tier: str = "") -> Scored:
+    """What a leaderboard keeps of a case; `threshold` is that of its task, None for a task that ships with none.
+
+    `tier` is that of the task where it is known, for the table may say whatever it likes.
+    """
     levels = threshold.levels if threshold else ()
     par = threshold.par if threshold else None
     known = case.medians
     return Scored(
         task=case.task,
-        tier=case.tier,
+        tier=tier or case.tier,
         seeds=len(case.seeds),
         scores=None if case.target == -math.inf else seed_scores(case, levels),
         initial=np.array(case.initial),

@@ -21,7 +21,8 @@ HOW = (
     "seeds.",
     "What is misread most easily: the order of two entries whose rank intervals overlap says nothing; regimes are "
     "never in one table, for a tuned optimizer beats one at its defaults whatever the two are; and an entry that lacks "
-    "a task is not ranked at all. Budgets are those of tuned AdamW: a task that AdamW cannot solve is in no tier.",
+    "a task is not ranked at all. Budgets are twice what tuned AdamW needs, or the reference that stands in for it, so "
+    "that the suite has the tasks that those can solve.",
 )
 
 
@@ -100,7 +101,7 @@ def _ranking(ranking: Ranking, identities: Mapping[tuple[str, ...], str]) -> str
         rows = "\n".join(_row(label, place, identities) for label, place in labelled(ranking))
         parts.append(
             f'<div class="scroll" tabindex="0" role="region" aria-label="Ranking: {escape(ranking.category)}">'
-            f"<table data-sortable><caption>{escape(ranking.category)}: {_text(names, 400)}</caption>"
+            f"<table data-sortable><caption><span>{escape(ranking.category)}: {_text(names, 400)}</span></caption>"
             f"<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>"
         )
     if ranking.incomplete:
