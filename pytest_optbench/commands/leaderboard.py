@@ -38,9 +38,16 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     from pytest_optbench.analysis.board import boards  # noqa: PLC0415 - imports numpy and pandas
     from pytest_optbench.analysis.cases import read_cases, reference_cases  # noqa: PLC0415 - imports pandas
+    from pytest_optbench.analysis.correlation import correlations, paragraph  # noqa: PLC0415 - imports numpy
     from pytest_optbench.analysis.entries import entries_of  # noqa: PLC0415 - imports numpy and pandas
-    from pytest_optbench.report.leaderboard import markdown, to_csv  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.report.correlation_picture import draw  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.report.leaderboard import (  # noqa: PLC0415 - with the other lazy ones
+        correlation_csv,
+        markdown,
+        to_csv,
+    )
     from pytest_optbench.report.leaderboard_page import page  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.report.picture import drawable  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.table import write_atomically  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.threshold import shipped_thresholds  # noqa: PLC0415 - with the other lazy ones
 
@@ -55,13 +62,18 @@ def run(options: argparse.Namespace) -> int:
         for entry in entries_of(stream, tasks=tasks, thresholds=shipped_thresholds())
     ]
     found = boards(entries, tasks=tasks)
+    pairs = correlations(found)
+    text, figure = paragraph(pairs), draw(pairs) if pairs and drawable() else ""
     try:
         (options.out / DATA).mkdir(parents=True, exist_ok=True)
         for path, name in data.items():
             shutil.copyfile(path, options.out / name)
-        for name, text in (("csv", to_csv(found)), ("md", markdown(found))):
-            write_atomically(options.out / f"leaderboard.{name}", text)
-        write_atomically(options.out / "index.html", page(found))
+        write_atomically(options.out / "leaderboard.csv", to_csv(found))
+        write_atomically(options.out / "leaderboard.md", markdown(found, paragraph=text))
+        write_atomically(options.out / "index.html", page(found, figure=figure, paragraph=text))
+        for name, content in (("csv", correlation_csv(pairs)), ("svg", figure)):
+            if pairs and content:
+                write_atomically(options.out / f"correlation.{name}", content)
     except OSError as error:
         raise OptbenchError(f"--out {options.out}: {error.strerror or error}") from error
     sys.stdout.write(f"{options.out / 'index.html'}: {len(entries)} entries on {len(found)} boards\n")
@@ -69,12 +81,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def known_tasks(expression: str) -> dict[str, TaskFacts]:
-    """The tasks that a leaderboard is about, by name: those of the suite, or those that the expression selects."""
+    """The tasks that a leaderboard is about, by name: those of the suite and the larger ones, or some of them."""
     from pytest_optbench.analysis.categories import TaskFacts  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.machine.tasks import BUILTIN  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.tasks.larger import LARGER  # noqa: PLC0415 - imports torch
     from pytest_optbench.words.expressions import select  # noqa: PLC0415 - with the other lazy ones
 
-    known = {task.name: TaskFacts(task.version, task.tier, task.tags) for task in BUILTIN}
+    known = {task.name: TaskFacts(task.version, task.tier, task.tags) for task in (*BUILTIN, *LARGER)}
     if not expression.strip():
         return known
     labels = {name: facts.tags | {facts.tier} for name, facts in known.items()}

@@ -39,6 +39,7 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from pytest_optbench.machine.tasks import BUILTIN  # noqa: PLC0415 - imports torch
+    from pytest_optbench.machine.tasks.larger import LARGER  # noqa: PLC0415 - imports torch
     from pytest_optbench.report.inert import harmless  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.declaration import read_table  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.results import read_numbered_runs  # noqa: PLC0415 - with the other lazy ones
@@ -47,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     if not numbered:
         raise OptbenchError(f"{options.results}: no runs")
     table = read_table(options.recipe) if options.recipe is not None else None
-    tasks = {task.name: task for task in BUILTIN}
+    tasks = {task.name: task for task in (*BUILTIN, *LARGER)}
     found = 0
     for line in (*_findings(numbered, tasks), *_reruns([one for _, one in numbered], tasks, table, options)):
         found += 1

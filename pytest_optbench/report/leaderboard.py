@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pytest_optbench.analysis.board import Board, Place, Ranking
+from pytest_optbench.analysis.correlation import Correlation
 from pytest_optbench.analysis.entries import Entry
 from pytest_optbench.report.inert import inert, inert_name
 from pytest_optbench.words.sheet import defused
@@ -74,8 +75,19 @@ def hyperparameters(entry: Entry, tasks: Sequence[str]) -> Mapping[str, str]:
     return {"*": next(iter(found.values()))} if len(set(found.values())) == 1 else found
 
 
-def markdown(boards: Sequence[Board]) -> str:
-    """The rankings over all tasks of a tier as Markdown tables, with what their columns say."""
+def correlation_csv(found: Sequence[Correlation]) -> str:
+    """A row for every optimizer of every pair of tiers."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("suite", "regime", "first", "second", "recipe", "score_first", "score_second"))
+    for one in found:
+        for recipe, first, second in zip(one.recipes, *one.scores, strict=True):
+            writer.writerow(map(_cell, (one.suite, one.regime, one.first, one.second, recipe, first, second)))
+    return out.getvalue()
+
+
+def markdown(boards: Sequence[Board], *, paragraph: str = "") -> str:
+    """The rankings over all tasks of a tier as Markdown tables, with what their columns say, and a paragraph below."""
     parts = []
     for board in boards:
         ranking = board.rankings[0]
@@ -88,7 +100,9 @@ def markdown(boards: Sequence[Board]) -> str:
             lacking = [f"{inert_name(x.entry.recipe)} ({x.tasks} of {len(ranking.tasks)})" for x in ranking.incomplete]
             parts.append(f"Not ranked, since tasks are missing: {', '.join(lacking)}.\n")
     meanings = "; ".join(f"**{title}**: {text}" for title, text in HEADINGS if title not in ("#", "optimizer"))
-    return "\n".join([*parts, f"{meanings}.\n"]) if parts else "No results.\n"
+    if not parts:
+        return "No results.\n"
+    return "\n".join([*parts, f"{meanings}.\n", *([inert(paragraph, longest=3000) + "\n"] if paragraph else [])])
 
 
 def _markdown_cells(labelled_place: tuple[str, Place]) -> list[str]:
