@@ -37,9 +37,9 @@ def _panel(axes: Any, one: Correlation) -> None:
         axes.annotate(
             one_line(one.recipes[k], longest=24),
             (first[k], second[k]),
-            xytext=(4, 0) if first[k] < count / 2 else (-4, 0),
+            xytext=(-4, 0) if first[k] < count / 2 else (4, 0),
             textcoords="offset points",
-            ha="left" if first[k] < count / 2 else "right",
+            ha="right" if first[k] < count / 2 else "left",
             va="center",
             fontsize=6,
         )
