@@ -161,7 +161,8 @@ def _sentences(one: Correlation) -> str:
         parts.append(
             f"Among the better half of the {one.first} tier ({one.best}) it is {one.tau_of_best:.2f}, {telling}: "
             + (
-                "small tasks tell what fails better than they tell what leads."
+                "small tasks tell what fails better than they tell what leads, and scores that are close to each other "
+                "are in no firm order anywhere."
                 if telling == "much less"
                 else "what leads is told as well as what fails."
             )

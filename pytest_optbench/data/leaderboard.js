@@ -23,7 +23,9 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, column) => {
     heading.querySelector("button").addEventListener("click", () => {
-      const up = heading.getAttribute("aria-sort") === "ascending" ? -1 : 1;
+      const now = heading.getAttribute("aria-sort");
+      const down = now ? now === "ascending" : heading.dataset.first === "descending";
+      const up = down ? -1 : 1;
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", up === 1 ? "ascending" : "descending");
       const rows = [...table.tBodies[0].rows];

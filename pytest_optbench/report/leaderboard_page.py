@@ -25,6 +25,9 @@ HOW = (
     "that the suite has the tasks that those can solve.",
 )
 
+BEST_IS_MOST = frozenset(range(2, 7))
+"""Columns of which more is better, or more telling."""
+
 
 def page(boards: Sequence[Board], *, figure: str = "", paragraph: str = "") -> str:
     """The page. `figure` is an SVG picture of rank correlations and `paragraph` says what it shows; empty for none."""
@@ -94,8 +97,7 @@ def _ranking(ranking: Ranking, identities: Mapping[tuple[str, ...], str]) -> str
     if ranking.places:
         names = ", ".join(ranking.tasks[:12]) + (", …" if len(ranking.tasks) > 12 else "")
         heads = "".join(
-            f'<th scope="col"{_name_class(k)} title="{escape(text)}">'
-            f'<button type="button">{escape(title)}</button></th>'
+            f'<th scope="col"{_heading(k)} title="{escape(text)}"><button type="button">{escape(title)}</button></th>'
             for k, (title, text) in enumerate(HEADINGS)
         )
         rows = "\n".join(_row(label, place, identities) for label, place in labelled(ranking))
@@ -110,8 +112,12 @@ def _ranking(ranking: Ranking, identities: Mapping[tuple[str, ...], str]) -> str
     return "\n".join([*parts, "</div>"])
 
 
-def _name_class(column: int) -> str:
-    return ' class="name"' if column == 1 else ""
+def _heading(column: int) -> str:
+    """Attributes of a heading: the table is in the order of ranks, and the first click on a figure puts the best on
+    top."""
+    if column == 0:
+        return ' aria-sort="ascending"'
+    return ' class="name"' if column == 1 else ' data-first="descending"' if column in BEST_IS_MOST else ""
 
 
 def _row(label: str, place: Place, identities: Mapping[tuple[str, ...], str]) -> str:
