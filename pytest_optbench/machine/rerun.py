@@ -15,7 +15,7 @@ from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.environment import environment
 from pytest_optbench.machine.imports import MissingError, load_object
 from pytest_optbench.machine.loading import load_recipe
-from pytest_optbench.machine.recipe import Recipe, validate
+from pytest_optbench.machine.recipe import Recipe, declared, validate
 from pytest_optbench.machine.search import chosen
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.declaration import OptimizerDeclaration, Table
@@ -72,7 +72,12 @@ def recipe_of(run: Run, table: Table | None) -> Recipe:
             optimizer=run.optimizer,
             hyperparameters={name: value for name, value in values.items() if name not in tuned},
         )
-        return _with(load_recipe(declaration, root=None, tasks=None), tuned)
+        recipe = _with(load_recipe(declaration, root=None, tasks=None), tuned)
+        try:
+            declared(recipe)
+        except OptbenchError as error:  # as of a factory of somebody's own, which goes by the name of its class
+            raise NotHereError(f"{error}; give the recipe with --recipe") from error
+        return recipe
     own = next((one for one in table.optimizers if one.name == run.recipe), None)
     if own is None:
         raise OptbenchError(f"{table.path}: no table [optimizers.{run.recipe}]")

@@ -138,6 +138,13 @@ def test_a_row_cannot_have_a_function_called(verify):
     assert "give the recipe with --recipe" in text
 
 
+def test_a_class_that_needs_more_than_its_row_says_is_no_finding(verify):
+    code, text = verify(changed(hyperparameters='{"lr": 0.3, "ball": 1}'), "--sample=1")
+    assert code == 0
+    assert "has no hyperparameter 'ball'" in text
+    assert "give the recipe with --recipe" in text
+
+
 def test_a_recipe_is_taken_at_its_word(verify, tmp_path):
     Path("optbench.toml").write_text(TOML)
     assert verify(made(), "--recipe=optbench.toml", "--sample=1")[0] == 0
