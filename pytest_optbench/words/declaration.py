@@ -144,6 +144,15 @@ def find_table(folders: list[Path]) -> Table | None:
     return None
 
 
+def read_table(path: Path) -> Table:
+    """The table of this file; OptbenchError where it holds none."""
+    keys = ("tool", "optbench") if path.name == "pyproject.toml" else ()
+    found = _read(path, keys)
+    if found is None:
+        raise OptbenchError(f"{path}: no table of optbench; expected an optbench.toml or a pyproject.toml with one")
+    return found
+
+
 def _read(path: Path, keys: tuple[str, ...]) -> Table | None:
     if not path.is_file():
         return None

@@ -19,7 +19,7 @@ from pytest_optbench.machine.tasks.draws import normal, uniform
 from pytest_optbench.machine.tasks.images import cross_entropy
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.recurrent import lstm
-from pytest_optbench.machine.tasks.task import Task, Tensors
+from pytest_optbench.machine.tasks.task import Task, Tensors, Tier
 
 VOCABULARY = 16
 CONCENTRATION = 0.3
@@ -34,7 +34,7 @@ class _MarkovTask(Task):
     held-out sequences: the expected loss, without the noise of the tokens. The unigram loss is 2.6330 nats.
     """
 
-    tier = "small"
+    tier: ClassVar[Tier] = "small"
     optimum: ClassVar[float | None] = 1.7544566
 
     length: int = knob(16, least=1)

@@ -1,0 +1,1 @@
+"""The list of the leaderboard, and what its optimizers need beside numbers."""

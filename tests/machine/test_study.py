@@ -1,0 +1,132 @@
+"""The study: what is done is never done again, and what fails costs nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from pytest_optbench.machine import study as module
+from pytest_optbench.machine.study import JOURNAL, Study
+from pytest_optbench.words.declaration import read_table
+from pytest_optbench.words.errors import OptbenchError
+
+TOML = """
+[optimizers.Good]
+class = "torch.optim:SGD"
+[optimizers.Bad]
+class = "torch.optim:SGD"
+[optimizers.Late]
+class = "torch.optim:SGD"
+"""
+WRITES = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('rows'); sys.exit(1)"
+FAILS = "import sys; print('ERROR: no such class'); sys.exit(4)"
+HANGS = "import sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text('some'); time.sleep(60)"
+
+
+class Stub(Study):
+    """Starts a line of Python for each recipe, in place of pytest."""
+
+    programs: ClassVar[dict[str, str]] = {"Good": WRITES, "Bad": FAILS, "Late": WRITES}
+
+    def command(self, declaration):
+        python, *_ = super().command(declaration)
+        return [python, "-S", "-c", self.programs[declaration.name], str(self.unfinished(declaration.name))]
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_POLL", 0.01)
+    path = tmp_path / "optbench.toml"
+    path.write_text(TOML)
+    return Stub(table=read_table(path), out=tmp_path / "out")
+
+
+def entries(study):
+    return {entry["name"]: entry for entry in map(json.loads, (study.out / JOURNAL).read_text().splitlines())}
+
+
+def test_a_failure_stops_no_other_and_is_told(study):
+    failures = study.run([].append)
+    assert failures == {"Bad": "failed; ERROR: no such class"}
+    assert sorted(path.stem for path in study.out.glob("*.csv")) == ["Good", "Late"]
+    assert {name: entry["status"] for name, entry in entries(study).items()} == {
+        "Good": "done",
+        "Bad": "failed",
+        "Late": "done",
+    }
+
+
+def test_what_is_done_is_not_done_again_and_what_failed_is(study):
+    study.run([].append)
+    said = []
+    study.run(said.append)
+    assert said[0] == "2 of 3 optimizers are done; 1 to run"
+    assert [line for line in said if line.startswith("Bad")] != []
+
+
+def test_a_table_that_was_lost_is_made_again(study):
+    study.run([].append)
+    (study.out / "Good.csv").unlink()
+    study.run([].append)
+    assert (study.out / "Good.csv").is_file()
+
+
+@pytest.mark.parametrize("changes", [{"tier": "unit"}, {"tasks": "convex"}, {"seeds": 8}])
+def test_another_question_is_asked_anew(study, changes):
+    study.run([].append)
+    said = []
+    replace(study, **changes).run(said.append)
+    assert said[0] == "0 of 3 optimizers are done; 3 to run"
+
+
+def test_a_changed_recipe_is_run_anew(study):
+    study.run([].append)
+    study.table.path.write_text(
+        TOML.replace("[optimizers.Bad]", "hyperparameters = { momentum = 0.9 }\n[optimizers.Bad]")
+    )
+    said = []
+    replace(study, table=read_table(study.table.path)).run(said.append)
+    assert said[0] == "1 of 3 optimizers are done; 2 to run"
+
+
+def test_one_that_hangs_is_ended_and_leaves_what_it_has(study):
+    study = replace(study, only=["Good"], timeout=0.3)
+    study.programs = {"Good": HANGS}
+    started = time.monotonic()
+    assert study.run([].append)["Good"].startswith("timeout")
+    assert time.monotonic() - started < 10
+    assert (study.out / "Good.csv").read_text() == "some"
+
+
+def test_an_interruption_keeps_what_is_done_and_ends_the_rest(study):
+    study = replace(study, only=["Good", "Late"])
+    study.programs = {"Good": WRITES, "Late": HANGS}
+
+    def interrupt(line):
+        if line.startswith("Good"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        study.run(interrupt)
+    assert list(entries(study)) == ["Good"]
+    said = []
+    study.programs = {"Good": WRITES, "Late": WRITES}
+    study.run(said.append)
+    assert said[0] == "1 of 2 optimizers are done; 1 to run"
+
+
+def test_a_name_that_is_not_in_the_table_is_a_mistake(study):
+    with pytest.raises(OptbenchError, match="did you mean 'Good'"):
+        replace(study, only=["Goood"]).run([].append)
+
+
+def test_pytest_is_asked_for_one_recipe_and_no_ini_file_but_ours(study):
+    command = Study.command(replace(study, tasks="convex", seeds=8), study.table.optimizers[0])
+    assert f"{study.table.path}::Good" in command
+    assert {"--optbench-tasks=convex", "--optbench-seeds=8", "--optbench-tier=small"} <= set(command)
+    assert command[command.index("-c") + 1] == str(Path(study.out / "pytest.ini").resolve())
