@@ -105,6 +105,11 @@ def places(found: Sequence[Strip], width: int = WIDTH) -> list[tuple[int, int]]:
 
 def draw(rows: Sequence[MapRow], path: Path, *, title: str) -> None:
     """Write the picture as PNG. Raises OptbenchError where matplotlib is missing."""
+    picture(rows, title=title).savefig(path, dpi=110, metadata={"Software": None})
+
+
+def picture(rows: Sequence[MapRow], *, title: str) -> Any:
+    """The picture as a figure of matplotlib. Raises OptbenchError where that is missing."""
     require_matplotlib()
     agg: Any = importlib.import_module("matplotlib.backends.backend_agg")
     figures: Any = importlib.import_module("matplotlib.figure")
@@ -121,7 +126,7 @@ def draw(rows: Sequence[MapRow], path: Path, *, title: str) -> None:
     for column, line, label in labels:
         axis.text(column - 0.5, line - 1, _shortened(label), fontsize=6, va="bottom")
     _draw_shares(figure.add_axes((0.05, 0.55 / whole, 0.55, (below - 0.85) / whole)), rows, rates)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    return figure
 
 
 def _canvas(found: Sequence[Strip], rates: int) -> tuple[list[list[tuple[int, int, int]]], list[tuple[int, int, str]]]:

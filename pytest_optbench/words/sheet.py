@@ -127,9 +127,12 @@ def _cell(kind: str, value: object) -> str:
         return repr(value)
     if isinstance(value, tuple):
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
-    text = str(value)
-    # A text cell that begins like a formula is defused for spreadsheets; reading takes the quote off again.
-    return f"'{text}" if kind == "str" and text.startswith((*_FORMULA, "'")) else text
+    return defused(str(value)) if kind == "str" else str(value)
+
+
+def defused(text: str) -> str:
+    """A text as a cell that is no formula to a spreadsheet; reading takes the quote off again."""
+    return f"'{text}" if text.startswith((*_FORMULA, "'")) else text
 
 
 def undefused(text: str) -> str:
