@@ -1,4 +1,4 @@
-"""A collection: of the cases of one or more tables, what figures need, gathered in one pass and a second one for curves.
+"""A collection: what figures need of the cases of one or more tables, gathered in a pass and a second one for curves.
 
 Of every case the steps of its seeds are kept, which is a kilobyte or two; curves and diagnostics only of the entries
 that are told apart by colour.
@@ -19,6 +19,7 @@ from pytest_optbench.analysis.cases import Band, CaseSummary, read_cases, refere
 from pytest_optbench.analysis.histograms import Histogram
 from pytest_optbench.analysis.rates import Tried, tried
 from pytest_optbench.words.errors import require_known
+from pytest_optbench.words.standing import SEVERAL_GRADIENTS
 from pytest_optbench.words.threshold import shipped_thresholds
 
 Floats = NDArray[np.float64]
@@ -31,7 +32,7 @@ NOT_DRAWN = frozenset(
     {"examples", "metrics", "unhealthy", "tuned", "torch", "numpy", "python", "platform", "cpu", "device", "dtype"}
     | {"git_sha", "timestamp", "trajectory_sha", "step_ms", "gradient_ms", "state_bytes_per_param", "peak_bytes"}
     | {"engine", "engine_reason", "verdict", "level", "change", "p_value", "ratio", "ratio_low", "ratio_high"}
-    | {"optimizer_version", "threads", "evaluations", "final"}
+    | {"optimizer_version", "threads", "final"}
 )
 """Columns that no figure shows."""
 REFERENCES = "reference table"
@@ -87,6 +88,8 @@ class Collection:
     tried: dict[Entry, dict[TaskKey, Tried]] = field(default_factory=dict)
     drawn: dict[TaskKey, dict[Entry, Drawn]] = field(default_factory=dict)
     histograms: dict[str, dict[Entry, Histogram]] = field(default_factory=dict)
+    several_gradients: set[Entry] = field(default_factory=set)
+    """Entries that evaluate more than one gradient a step."""
 
     @property
     def entries(self) -> list[Entry]:
@@ -128,7 +131,11 @@ class Collection:
 
     def best_reference(self, key: TaskKey) -> float:
         """The least median steps of a reference; infinite where none solves the task, or there is none."""
-        return min((case.median_steps for case in self.references.get(key, {}).values()), default=math.inf)
+        return min((case.median_steps for case in self.measures(key)), default=math.inf)
+
+    def measures(self, key: TaskKey) -> list[Kept]:
+        """The references that the steps on a task are measured by: those that evaluate one gradient a step."""
+        return [case for name, case in self.references.get(key, {}).items() if name not in SEVERAL_GRADIENTS]
 
     def tasks(self, entries: Iterable[Entry] | None = None) -> list[TaskKey]:
         """Every task of the entries, in the order of the tables."""
@@ -178,6 +185,8 @@ def entry_of(case: CaseSummary) -> Entry:
 def _take(found: Collection, case: CaseSummary) -> None:
     entry, key = entry_of(case), (case.task, case.task_version)
     found.cases.setdefault(entry, {})[key] = kept(case)
+    if case.medians.get("evaluations", 1.0) > 1 or (case.source == REFERENCES and case.recipe in SEVERAL_GRADIENTS):
+        found.several_gradients.add(entry)
     rates = tried(case)
     if rates is not None:
         found.tried.setdefault(entry, {})[key] = rates

@@ -28,5 +28,4 @@ def expected_running_time(steps: NDArray[np.float64], budget: float) -> float:
 
 def best_of_references(collection: Collection, key: TaskKey) -> float:
     """The least expected running time of a reference; infinite where none ever reaches the target."""
-    cases = collection.references.get(key, {}).values()
-    return min((expected_running_time(case.steps, case.budget) for case in cases), default=math.inf)
+    return min((expected_running_time(case.steps, case.budget) for case in collection.measures(key)), default=math.inf)

@@ -1,6 +1,7 @@
 """Performance profiles (Dolan and Moré 2002, doi 10.1007/s101070100263) against the frozen references.
 
-The ratio of an entry on a task is its median steps by those of the best reference on that task. The paper divides by
+The ratio of an entry on a task is its median steps by those of the best reference on that task that evaluates one
+gradient a step. The paper divides by
 the best of the compared solvers; a frozen denominator keeps a profile as it is when other entries are drawn beside it
 (Gould and Scott 2016 show how they change otherwise), and it lets a ratio fall below 1.
 """

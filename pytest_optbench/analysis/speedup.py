@@ -8,7 +8,6 @@ left out, as in the gate.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,7 +50,8 @@ def scores(own: Floats, reference: Floats) -> Floats:
     """
     counts = np.isfinite(own) | np.isfinite(reference)
     first, second = np.maximum(own[counts], 1.0), np.maximum(reference[counts], 1.0)
-    return np.clip(np.log2(second) - np.log2(first), -CLIP, CLIP)
+    found: Floats = np.clip(np.log2(second) - np.log2(first), -CLIP, CLIP)
+    return found
 
 
 def interquartile_mean(values: Floats) -> Floats:

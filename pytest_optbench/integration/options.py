@@ -91,6 +91,7 @@ OPTIONS: tuple[Option, ...] = (
         metavar="PATH",
     ),
     Option("markdown", str, "", "write the summary as Markdown to this file", metavar="PATH"),
+    Option("plot", str, "", "draw the figures of the runs table into this folder (needs matplotlib)", metavar="DIR"),
     Option("baseline", str, "", "stored results to compare with", metavar="PATH"),
     Option(
         "compare",

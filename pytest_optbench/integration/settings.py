@@ -30,6 +30,7 @@ class Settings:
     csv: str
     json: str
     markdown: str
+    plot: str
     baseline: str
     compare: str
     base: str

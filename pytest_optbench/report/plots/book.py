@@ -10,7 +10,7 @@ from pytest_optbench.analysis.collection import Collection, collect
 from pytest_optbench.report.plots import curves, diagnostics, ecdf, ert, maps, profiles, sensitivity, speedup
 from pytest_optbench.report.plots.files import Drawing, make_folder, save
 from pytest_optbench.report.plots.legend import Legend, Undrawable, legend_of
-from pytest_optbench.words.colours import SHEET
+from pytest_optbench.words.colours import SHEET, MapRow
 from pytest_optbench.words.errors import OptbenchError, require_known
 
 FIGURES: dict[str, Callable[[Collection, Legend], Iterator[Drawing]]] = {
@@ -81,7 +81,7 @@ def _written(name: str, collection: Collection, legend: Legend, folder: Path) ->
         yield Written(name, reason=str(error))
 
 
-def _maps(found: Sequence[tuple[Path, list[object]]], folder: Path, *, asked: bool) -> Iterator[Written]:
+def _maps(found: Sequence[tuple[Path, list[MapRow]]], folder: Path, *, asked: bool) -> Iterator[Written]:
     if asked and not found:
         yield Written(MAP, reason="none of the files is a map, as of optbench map")
     for number, (path, rows) in enumerate(found, start=1):
@@ -89,7 +89,7 @@ def _maps(found: Sequence[tuple[Path, list[object]]], folder: Path, *, asked: bo
         if not rows:
             yield Written(name, reason=f"{path} has no rows")
         else:
-            yield Written(name, files=tuple(_saved(maps.drawing(name, rows), folder)))  # type: ignore[arg-type]
+            yield Written(name, files=tuple(_saved(maps.drawing(name, rows), folder)))
 
 
 def _saved(drawing: Drawing, folder: Path) -> list[Path]:

@@ -83,7 +83,8 @@ def _draw(panels: Mapping[TaskKey, Mapping[Entry, Drawn]], legend: Legend) -> An
         axes = figure.add_subplot(rows, columns, number)
         axes.set_title(shown(task))
         _panel(axes, some, legend)
-    figure.supxlabel("steps", fontsize="medium")
+        if number > len(panels) - columns:
+            axes.set_xlabel("steps")
     figure.supylabel("evaluation", fontsize="medium")
     used = [entry for entry in legend.looks if any(entry in some for some in panels.values())]
     legend_below(
@@ -142,11 +143,12 @@ def _line(axes: Any, one: Drawn, look: Look, floor: float, lowest: float) -> Non
 
 
 def _scale_steps(axes: Any, first: Drawn) -> None:
-    from matplotlib.ticker import FuncFormatter, NullLocator, SymmetricalLogLocator  # noqa: PLC0415 - an extra
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: PLC0415 - an extra
 
     unit = max(first.eval_every, 1)
     axes.set_xscale("symlog", linthresh=unit, linscale=0.35)
     axes.set_xlim(0, max(first.budget, unit) * 1.15)
-    axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=unit))
+    powers = range(math.ceil(math.log10(unit)), math.ceil(math.log10(max(first.budget, unit) * 1.15)))
+    axes.xaxis.set_major_locator(FixedLocator([0.0, *(10.0**power for power in powers)]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axes.xaxis.set_minor_locator(NullLocator())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_optbench.analysis.collection import Collection, Entry
+from pytest_optbench.analysis.collection import Collection, Entry, TaskKey
 from pytest_optbench.analysis.ecdf import Distribution, counted_levels, distribution
 from pytest_optbench.report.plots.files import Drawing
 from pytest_optbench.report.plots.legend import Legend, Undrawable, task_counts
@@ -41,12 +41,12 @@ def drawings(collection: Collection, legend: Legend) -> Iterator[Drawing]:
 def _points(one: Distribution) -> list[tuple[float, float]]:
     """The line, at no more points than anyone reads."""
     count = len(one.lengths)
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_ROWS)).round().astype(int)) if count else []
+    chosen = np.linspace(0, max(count - 1, 0), min(count, MOST_ROWS)).round().astype(int)
     return [(float(one.lengths[k]), float(one.shares[k])) for k in chosen]
 
 
 def _caption(
-    collection: Collection, found: Mapping[Entry, Distribution], levels: Mapping[object, int], legend: Legend
+    collection: Collection, found: Mapping[Entry, Distribution], levels: Mapping[TaskKey, int], legend: Legend
 ) -> str:
     targets = sorted({one.targets for one in found.values()})
     number = f"{targets[0]}" if len(targets) == 1 else f"{targets[0]} to {targets[-1]}"

@@ -67,7 +67,8 @@ def _caption(legend: Legend, more: str) -> str:
     return (
         "Expected running time: the steps of all seeds, each miss with the whole budget, by the number of seeds that "
         "reach the target; what it takes on average if one starts again after a miss (Hansen et al. 2021). Upright "
-        "bars: the best reference. On the right, under the sign of infinity: no seed reaches the target. A point "
+        "bars: the best reference that evaluates one gradient a step."
+        " On the right, under the sign of infinity: no seed reaches the target. A point "
         f"beyond a task's budget is one that most seeds miss.{legend.caption(grey=False)}{more}"
     )
 
@@ -85,7 +86,7 @@ def _draw(found: Found, best: Mapping[TaskKey, float], legend: Legend) -> Any:
     edge, beyond = high, high * (high / low) ** 0.04
     for place, (key, some) in enumerate(found.items()):
         if math.isfinite(best[key]):
-            axes.plot([best[key]], [place], marker="|", color=DARK, markersize=8, linestyle="none", zorder=2)
+            axes.plot([best[key]], [place], marker="|", color=DARK, markersize=8, linestyle="none", zorder=4)
         for number, entry in enumerate(entries):
             if entry in some:
                 offset = 0.62 * ((number + 0.5) / len(entries) - 0.5)

@@ -24,6 +24,7 @@ class Legend:
 
     names: dict[Entry, str]
     looks: dict[Entry, Look]
+    several_gradients: frozenset[Entry] = frozenset()
 
     def text(self, entry: Entry, note: str = "") -> str:
         """Its name as it is drawn."""
@@ -47,6 +48,12 @@ class Legend:
         text += "; regimes and suites are never mixed in one line." if len(regimes) + len(suites) > 2 else "."
         if any(entry.source == REFERENCES for entry in self.names):
             text += " Entries called reference are those shipped with pytest-optbench, tuned for each task."
+        several = [self.names[entry] for entry in self.names if entry in self.several_gradients]
+        if several:
+            text += (
+                f" A step of {', '.join(several[:SHOWN])}{f' and {len(several) - SHOWN} more' * (len(several) > SHOWN)}"
+                " evaluates more than one gradient, and counts as one all the same."
+            )
         if self.hidden:
             text += (
                 f" In colour: the {len(self.looks)} of {len(self.names)} entries with the best score (mean over tasks "
@@ -59,7 +66,8 @@ class Legend:
 def legend_of(collection: Collection) -> Legend:
     """The looks go to the best entries, in the order of the tables."""
     names = {entry: one_line(name, longest=120) for entry, name in collection.labels.items()}
-    return Legend(names, dict(zip(collection.shown, LOOKS[:SHOWN], strict=False)))
+    looks = dict(zip(collection.shown, LOOKS[:SHOWN], strict=False))
+    return Legend(names, looks, frozenset(collection.several_gradients))
 
 
 def task_counts(collection: Collection, count: Callable[[Entry], int], entries: Sequence[Entry]) -> dict[Entry, str]:

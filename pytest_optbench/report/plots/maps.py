@@ -18,7 +18,7 @@ def drawing(name: str, rows: Sequence[MapRow]) -> Drawing:
         name,
         draw=lambda: picture(rows, title=optimizers.rpartition(":")[2]),
         caption=(
-            f"{optimizers} on the grid of Schaul, Antonoglou and Silver 2013 (arXiv 1312.6055), drawn as their figure 3: "
+            f"{optimizers} on the grid of Schaul, Antonoglou and Silver 2013 (arXiv 1312.6055), as in their figure 3: "
             "a strip for every shape, in it a column for every variant and a row for every learning rate, the largest "
             f"on top; below, the share of each colour by learning rate. Colours: {meanings}. A score is the progress "
             "relative to the best SGD's on the same variant."

@@ -46,8 +46,9 @@ def _caption(collection: Collection, found: Mapping[Entry, list[Ratio]], legend:
     return (
         "Performance profiles (Dolan and Moré 2002): for every ratio r, the share of tasks that are solved within r "
         "times the steps of the best reference. Steps are medians over seeds; the best reference is that of the frozen "
-        "reference table with the fewest steps on the task, each of them tuned for it, so r below 1 means fewer steps "
-        "than any reference. A task that is missed counts as infinity: a line stays below 1 by the share of misses. "
+        "reference table with the fewest steps on the task, of those that evaluate one gradient a step, each tuned for "
+        "the task; so r below 1 means fewer steps than any of these. A task that is missed counts as infinity: a line "
+        "stays below 1 by the share of misses. "
         f"{spread[0].upper()}{spread[1:]}. "
         + (f"{counted(left_out, 'task')} without a reference that solves it left out. " if left_out else "")
         + ("" if same else "Entries were run on different tasks, and their lines cannot be compared. ")

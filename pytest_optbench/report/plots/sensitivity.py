@@ -26,12 +26,15 @@ def drawings(collection: Collection, legend: Legend) -> Iterator[Drawing]:
         caption=_caption(found, legend),
         header=HEADER,
         rows=[
-            (legend.names[entry], one.rate, one.tasks, one.solved, one.solved / one.tasks, one.chosen)
-            + (one.chosen / one.tasks, one.ratio)
+            (legend.names[entry], one.rate, one.tasks, one.solved, one.solved / one.tasks, *_chosen(one), one.ratio)
             for entry, some in found.items()
             for one in some
         ],
     )
+
+
+def _chosen(one: Rate) -> tuple[int, float]:
+    return one.chosen, one.chosen / one.tasks
 
 
 def _caption(found: Mapping[Entry, list[Rate]], legend: Legend) -> str:

@@ -17,6 +17,7 @@ from pytest_optbench.report.plots.style import (
     TWO_COLUMNS,
     logarithmic,
     new_figure,
+    shown,
 )
 
 MOST = 50
@@ -54,9 +55,9 @@ def _caption(found: Mapping[Entry, list[SpeedUp]], collection: Collection, legen
         f"to {CLIP:g}. A miss where {REFERENCE} gets there is -{CLIP:g}, as if it took {2**CLIP:g} times the steps, "
         f"and the other way round {CLIP:g}; pairs that both miss are left out. Dots: interquartile mean of the scores "
         "(Agarwal et al. 2021), that is without their lowest and highest quarter, so a dot says nothing of the worst "
-        f"quarter of the tasks. Bars: 95 % percentile bootstrap interval, seeds resampled within each task ({RESAMPLES} "
-        f"resamples, generator seed {SEED}); they tell of the choice of seeds, not of the choice of tasks. Number of "
-        f"tasks, by tier: {spread}; each tier is by itself."
+        "quarter of the tasks. Bars: 95 % percentile bootstrap interval, seeds resampled within each task "
+        f"({RESAMPLES} resamples, generator seed {SEED}); they tell of the choice of seeds, not of the choice of tasks. "
+        f"Number of tasks, by tier: {spread}; each tier is by itself."
         + ("" if collection.same_tasks(list(found)) else " Entries were run on different tasks; do not compare them.")
         + (f" The best {MOST} of {len(legend.names)} entries." if len(legend.names) > MOST else "")
         + _regimes(legend)
@@ -93,7 +94,7 @@ def _draw(found: Mapping[Entry, list[SpeedUp]], legend: Legend) -> Any:
         axes.set_xscale("log", base=2)
         axes.set_xlim(min(low / 1.15, 1 / 2), max(high * 1.15, 2.0))
         logarithmic(axes.xaxis, base=2)
-        axes.set_title(f"tier {tier}" if tier else "")
+        axes.set_title(f"tier {shown(tier)}" if tier else "")
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(found)), [legend.text(entry) for entry in found])
     panels[0].set_ylim(len(found) - 0.4, -0.6)

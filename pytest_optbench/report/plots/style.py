@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +24,7 @@ GREY = "#b5b5b5"
 DARK = "#4d4d4d"
 LINE = 1.2
 
-SETTINGS = MappingProxyType(
+SETTINGS: Mapping[Any, Any] = MappingProxyType(
     {
         "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
         "font.size": 7.5,
