@@ -115,7 +115,7 @@ class CaseSummary:
 
     @property
     def regime(self) -> str:
-        return self.shared.get("regime", "default")
+        return self.shared.get("regime") or "default"
 
     @property
     def suite(self) -> str:
@@ -123,7 +123,7 @@ class CaseSummary:
 
     @property
     def hyperparameters(self) -> str:
-        return self.shared.get("hyperparameters", "{}")
+        return self.shared.get("hyperparameters") or "{}"
 
     @property
     def reached(self) -> int:

@@ -49,8 +49,8 @@ def scores(own: Floats, reference: Floats) -> Floats:
     array([ 1.,  3., -3.])
     """
     counts = np.isfinite(own) | np.isfinite(reference)
-    first, second = np.maximum(own[counts], 1.0), np.maximum(reference[counts], 1.0)
-    found: Floats = np.clip(np.log2(second) - np.log2(first), -CLIP, CLIP)
+    first, second = np.maximum(own[counts], 1.0), np.maximum(reference[counts], 1.0)  # 0 where it starts there
+    found: Floats = np.clip(np.log2(second / first), -CLIP, CLIP)
     return found
 
 

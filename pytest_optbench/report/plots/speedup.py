@@ -56,7 +56,7 @@ def _caption(found: Mapping[Entry, list[SpeedUp]], collection: Collection, legen
         f"and the other way round {CLIP:g}; pairs that both miss are left out. Dots: interquartile mean of the scores "
         "(Agarwal et al. 2021), that is without their lowest and highest quarter, so a dot says nothing of the worst "
         "quarter of the tasks. Bars: 95 % percentile bootstrap interval, seeds resampled within each task "
-        f"({RESAMPLES} resamples, generator seed {SEED}); they tell of the choice of seeds, not of the choice of tasks. "
+        f"({RESAMPLES} resamples, generator seed {SEED}); they tell of the choice of seeds, not of that of tasks. "
         f"Number of tasks, by tier: {spread}; each tier is by itself."
         + ("" if collection.same_tasks(list(found)) else " Entries were run on different tasks; do not compare them.")
         + (f" The best {MOST} of {len(legend.names)} entries." if len(legend.names) > MOST else "")
