@@ -50,7 +50,8 @@ def scores(own: Floats, reference: Floats) -> Floats:
     """
     counts = np.isfinite(own) | np.isfinite(reference)
     first, second = np.maximum(own[counts], 1.0), np.maximum(reference[counts], 1.0)  # 0 where it starts there
-    found: Floats = np.clip(np.log2(second / first), -CLIP, CLIP)
+    with np.errstate(divide="ignore"):  # of a miss, whose score is at the end of the clip
+        found: Floats = np.clip(np.log2(second / first), -CLIP, CLIP)
     return found
 
 

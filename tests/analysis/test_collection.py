@@ -32,7 +32,7 @@ def test_regimes_are_never_mixed(tmp_path):
     first = write(tmp_path / "first.csv", case([10, 10], regime="tuned"))
     second = write(tmp_path / "second.csv", case([90, 90], regime="default"))
     found = collect([first, second], curves=False)
-    assert [(one.regime, list(found.cases[one].values())[0].median_steps) for one in found.entries] == [
+    assert [(one.regime, next(iter(found.cases[one].values())).median_steps) for one in found.entries] == [
         ("tuned", 10.0),
         ("default", 90.0),
     ]

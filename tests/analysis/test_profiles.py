@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tables import case, write
 
-from pytest_optbench.analysis.collection import collect
+from pytest_optbench.analysis.collection import Collection, collect
 from pytest_optbench.analysis.profiles import profile, ratios
 
 
@@ -57,11 +57,14 @@ def test_the_denominator_is_the_best_reference_so_that_a_ratio_can_be_below_one(
     assert one.ratio == pytest.approx(0.5, rel=0.02)
 
 
-def test_a_reference_that_evaluates_several_gradients_a_step_is_no_denominator(tmp_path):
-    found = collect([write(tmp_path / "runs.csv", case([1], task="sphere10"))], curves=False)
-    steps = {name: case.median_steps for name, case in found.references["sphere10", 1].items()}
-    best = found.best_reference(("sphere10", 1))
-    assert steps.pop("LBFGS") < best == min(steps.values())
+def test_a_reference_that_evaluates_several_gradients_a_step_is_no_denominator():
+    found = Collection()
+    best = {
+        key: (some["LBFGS"].median_steps, found.best_reference(key))
+        for key, some in found.references.items()
+        if "LBFGS" in some
+    }
+    assert any(lbfgs < others for lbfgs, others in best.values())
 
 
 def test_a_task_that_is_not_in_the_reference_table_has_no_ratio(tmp_path):

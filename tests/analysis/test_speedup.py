@@ -77,7 +77,7 @@ def test_seeds_are_paired_with_the_same_seed(tmp_path):
     probe = collect([write(tmp_path / "probe.csv", case([1], task="rosenbrock2"))], curves=False)
     reference = probe.references["rosenbrock2", 1]["AdamW"]
     last = [seed for seed, one in zip(reference.seeds.tolist(), reference.steps, strict=True) if one < math.inf][-3:]
-    runs = [one for one in case([int(x) if x < math.inf else None for x in reference.steps], task="rosenbrock2")]
+    runs = case([int(x) if x < math.inf else None for x in reference.steps], task="rosenbrock2")
     found = collect([write(tmp_path / "runs.csv", [one for one in runs if one.seed in last])], curves=False)
     (one,) = speed_ups(found, found.entries[0])
     assert (one.pairs, one.ratio, one.low, one.high) == (3, 1.0, 1.0, 1.0)

@@ -17,6 +17,7 @@ from pytest_optbench.report.plots.style import (
     TWO_COLUMNS,
     Look,
     legend_below,
+    legend_height,
     logarithmic,
     new_figure,
     plain,
@@ -77,8 +78,10 @@ def _draw(panels: Mapping[TaskKey, Mapping[Entry, Drawn]], legend: Legend) -> An
     columns = min(COLUMNS, len(panels))
     rows = math.ceil(len(panels) / columns)
     width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
-    height = 0.55 + rows * (2.2 if columns == 1 else 2.4 if columns == 2 else 1.75)
-    figure = new_figure(width, height)
+    used = [entry for entry in legend.looks if any(entry in some for some in panels.values())]
+    names = [*(legend.text(entry) for entry in used), "target", "budget"]
+    height = 0.2 + rows * (2.2 if columns == 1 else 2.4 if columns == 2 else 1.75)
+    figure = new_figure(width, height + legend_height(names, width))
     for number, ((task, _), some) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         axes.set_title(shown(task))
@@ -86,13 +89,7 @@ def _draw(panels: Mapping[TaskKey, Mapping[Entry, Drawn]], legend: Legend) -> An
         if number > len(panels) - columns:
             axes.set_xlabel("steps")
     figure.supylabel("evaluation", fontsize="medium")
-    used = [entry for entry in legend.looks if any(entry in some for some in panels.values())]
-    legend_below(
-        figure,
-        [*(legend.key(entry) for entry in used), *_marks()],
-        [*(legend.text(entry) for entry in used), "target", "budget"],
-        width=width,
-    )
+    legend_below(figure, [*(legend.key(entry) for entry in used), *_marks()], names, width=width)
     return figure
 
 

@@ -17,6 +17,7 @@ from pytest_optbench.report.plots.style import (
     ONE_COLUMN,
     TWO_COLUMNS,
     legend_below,
+    legend_height,
     logarithmic,
     new_figure,
     shown,
@@ -84,19 +85,15 @@ def _draw(found: Found, legend: Legend) -> Any:
     columns = min(3, len(found))
     rows = math.ceil(len(found) / columns)
     width = ONE_COLUMN if columns == 1 else TWO_COLUMNS
-    figure = new_figure(width, 0.6 + 1.75 * rows)
+    used = [entry for entry in legend.looks if any(entry in some for some in found.values())]
+    names = [legend.text(entry) for entry in used]
+    figure = new_figure(width, 0.15 + 1.75 * rows + legend_height(names, width))
     for number, (name, some) in enumerate(found.items(), start=1):
         axes = figure.add_subplot(rows, columns, number)
         axes.set_title(shown(name) + (" / first" if name == "gradient_norm" else ""))
         _panel(axes, name, some, legend)
     figure.supylabel("share of values", fontsize="medium")
-    used = [entry for entry in legend.looks if any(entry in some for some in found.values())]
-    legend_below(
-        figure,
-        [legend.key(entry, marked=False) for entry in used],
-        [legend.text(entry) for entry in used],
-        width=width,
-    )
+    legend_below(figure, [legend.key(entry, marked=False) for entry in used], names, width=width)
     return figure
 
 

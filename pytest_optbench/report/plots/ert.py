@@ -15,6 +15,7 @@ from pytest_optbench.report.plots.style import (
     ONE_COLUMN,
     TWO_COLUMNS,
     legend_below,
+    legend_height,
     logarithmic,
     new_figure,
     shown,
@@ -24,6 +25,7 @@ PER_PAGE = 36
 MOST_PAGES = 20
 FEW = 14
 """Tasks that fit a single column."""
+LONGEST_OF_ONE_COLUMN = 24
 HEADER = ("entry", "task", "task_version", "expected_running_time", "reached", "seeds", "budget", "best_reference")
 
 Found = Mapping[TaskKey, Mapping[Entry, float]]
@@ -75,9 +77,11 @@ def _caption(legend: Legend, more: str) -> str:
 
 def _draw(found: Found, best: Mapping[TaskKey, float], legend: Legend) -> Any:
     entries = [entry for entry in legend.looks if any(entry in some for some in found.values())]
-    width = ONE_COLUMN if len(found) <= FEW else TWO_COLUMNS
+    tasks, names = [shown(task) for task, _ in found], [legend.text(entry) for entry in entries]
+    width = ONE_COLUMN if len(found) <= FEW and max(map(len, tasks)) <= LONGEST_OF_ONE_COLUMN else TWO_COLUMNS
     row = 0.15 + 0.012 * len(entries)
-    figure = new_figure(width, 0.85 + row * len(found))
+    names.append("best reference")
+    figure = new_figure(width, 0.7 + row * len(found) + legend_height(names, width))
     axes = figure.add_subplot()
     times = [time for some in found.values() for time in some.values()]
     finite = [time for time in [*times, *(best[key] for key in found)] if math.isfinite(time)]
@@ -102,9 +106,8 @@ def _draw(found: Found, best: Mapping[TaskKey, float], legend: Legend) -> Any:
     axes.set_xlim(low, high)
     logarithmic(axes.xaxis)
     axes.set_ylim(len(found) - 0.4, -0.6)
-    axes.set_yticks(range(len(found)), [shown(task) for task, _ in found])
+    axes.set_yticks(range(len(found)), tasks)
     axes.set_xlabel("expected running time (steps)")
-    names = [*(legend.text(entry) for entry in entries), "best reference"]
     legend_below(figure, [*map(_dot(legend), entries), _bar()], names, width=width)
     return figure
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pytest_optbench.analysis.collection import Entry
 from pytest_optbench.report.plots.legend import Legend
-from pytest_optbench.report.plots.style import GREY, ONE_COLUMN, legend_below, new_figure
+from pytest_optbench.report.plots.style import GREY, ONE_COLUMN, legend_below, legend_height, new_figure
 
 Floats = NDArray[np.float64]
 
@@ -26,7 +26,7 @@ def draw_steps(
     used = [entry for entry in legend.looks if entry in lines]
     grey = [entry for entry in lines if entry not in legend.looks]
     names = [legend.text(entry, notes[entry]) for entry in used]
-    figure = new_figure(ONE_COLUMN, 2.35 + 0.14 * len(used))
+    figure = new_figure(ONE_COLUMN, 2.3 + legend_height([*names, *["others"] * bool(grey)], ONE_COLUMN))
     axes = figure.add_subplot()
     for number, entry in enumerate([*grey, *used]):
         values, shares = lines[entry]

@@ -11,7 +11,7 @@ from pytest_optbench.analysis.collection import Collection, Entry
 from pytest_optbench.analysis.sensitivity import Rate, sensitivity
 from pytest_optbench.report.plots.files import Drawing
 from pytest_optbench.report.plots.legend import Legend, Undrawable
-from pytest_optbench.report.plots.style import ONE_COLUMN, legend_below, logarithmic, new_figure
+from pytest_optbench.report.plots.style import ONE_COLUMN, legend_below, legend_height, logarithmic, new_figure
 
 HEADER = ("entry", "lr", "tasks", "solved_while_tuned", "share_solved", "chosen", "share_chosen", "median_ratio")
 
@@ -52,7 +52,8 @@ def _caption(found: Mapping[Entry, list[Rate]], legend: Legend) -> str:
 
 
 def _draw(found: Mapping[Entry, list[Rate]], legend: Legend) -> Any:
-    figure = new_figure(ONE_COLUMN, 4.1 + 0.14 * len(found))
+    names = [legend.text(entry) for entry in found]
+    figure = new_figure(ONE_COLUMN, 4.0 + legend_height(names, ONE_COLUMN))
     panels = figure.subplots(3, 1, sharex=True)
     for entry, some in found.items():
         look = legend.looks[entry].marked
@@ -72,7 +73,5 @@ def _draw(found: Mapping[Entry, list[Rate]], legend: Legend) -> Any:
     logarithmic(panels[2].yaxis, base=2)
     panels[2].set_xlabel("learning rate")
     figure.align_ylabels(panels)
-    legend_below(
-        figure, [legend.key(entry) for entry in found], [legend.text(entry) for entry in found], width=ONE_COLUMN
-    )
+    legend_below(figure, [legend.key(entry) for entry in found], names, width=ONE_COLUMN)
     return figure

@@ -22,6 +22,7 @@ from pytest_optbench.report.plots.style import (
 
 MOST = 50
 """Entries that are drawn: what fits a page."""
+LONGEST_OF_ONE_COLUMN = 16
 TIERS = ("unit", "small", "full")
 HEADER = ("entry", "tier", "speed_up", "low", "high", "tasks", "pairs", "pairs_that_both_miss")
 
@@ -78,8 +79,9 @@ def _by_tier(found: Mapping[Entry, list[SpeedUp]]) -> dict[str, list[SpeedUp]]:
 
 def _draw(found: Mapping[Entry, list[SpeedUp]], legend: Legend) -> Any:
     tiers = list(_by_tier(found))
-    width = ONE_COLUMN if len(tiers) < 3 and len(found) <= 12 else TWO_COLUMNS
-    figure = new_figure(width, min(0.75 + 0.165 * len(found), PAGE))
+    names = [legend.text(entry) for entry in found]
+    narrow = len(tiers) < 3 and len(found) <= 12 and max(map(len, names)) <= LONGEST_OF_ONE_COLUMN
+    figure = new_figure(ONE_COLUMN if narrow else TWO_COLUMNS, min(0.85 + 0.165 * len(found), PAGE))
     panels = figure.subplots(1, len(tiers), sharey=True, squeeze=False)[0]
     every = [one for some in found.values() for one in some]
     low, high = min(one.low for one in every), max(one.high for one in every)
@@ -96,7 +98,7 @@ def _draw(found: Mapping[Entry, list[SpeedUp]], legend: Legend) -> Any:
         logarithmic(axes.xaxis, base=2)
         axes.set_title(f"tier {shown(tier)}" if tier else "")
         axes.grid(visible=False, axis="y")
-    panels[0].set_yticks(range(len(found)), [legend.text(entry) for entry in found])
+    panels[0].set_yticks(range(len(found)), names)
     panels[0].set_ylim(len(found) - 0.4, -0.6)
     figure.supxlabel(f"times as fast as {REFERENCE}", fontsize="medium")
     return figure

@@ -17,7 +17,7 @@ ONE_COLUMN = 3.35
 TWO_COLUMNS = 7.0
 PAGE = 9.0
 """The greatest height of a figure."""
-LONGEST_LABEL = 34
+LONGEST_LABEL = 30
 RASTER = 300
 """Dots per inch of a PNG."""
 GREY = "#b5b5b5"
@@ -147,9 +147,18 @@ def plain(value: float) -> str:
 
 def legend_below(figure: Any, handles: Sequence[Any], names: Sequence[str], *, width: float) -> None:
     """A legend under all panels, in as many columns as fit the width."""
-    longest = max(map(len, names), default=1)
-    columns = max(1, min(len(names), int(width / (0.62 + 0.063 * longest))))
+    columns = _legend_columns(names, width)
     figure.legend(handles, names, loc="outside lower center", ncols=columns, columnspacing=1.2, handletextpad=0.5)
+
+
+def legend_height(names: Sequence[str], width: float) -> float:
+    """Inches that a legend below takes."""
+    return 0.1 + 0.15 * math.ceil(len(names) / _legend_columns(names, width))
+
+
+def _legend_columns(names: Sequence[str], width: float) -> int:
+    longest = max(map(len, names), default=1)
+    return max(1, min(len(names), int(width / (0.62 + 0.063 * longest))))
 
 
 def key_line(look: Look, *, marked: bool = False) -> Any:
