@@ -151,7 +151,8 @@ class Collection:
 
 
 def collect(paths: Sequence[Path], *, references: Sequence[str] = (), curves: bool = True) -> Collection:
-    """Read runs tables, and of the shipped reference table some references as further entries ("all" for all).
+    """Read runs tables, and of the shipped reference table some references on the same tasks as further entries ("all"
+    for all).
 
     `curves` says whether curves and diagnostics are wanted. Raises OptbenchError as `read_cases` does, and for an
     unknown reference.
@@ -159,8 +160,10 @@ def collect(paths: Sequence[Path], *, references: Sequence[str] = (), curves: bo
     found = Collection()
     for case in read_cases(paths, skip={*NOT_DRAWN, "curve", "diagnostics"}):
         _take(found, case)
+    tasks = set(found.tasks())
     for case in _references(references):
-        _take(found, case)
+        if (case.task, case.task_version) in tasks:
+            _take(found, case)
     shown = set(found.shown)
     if curves:
         names = {entry.recipe for entry in shown if entry.source != REFERENCES}

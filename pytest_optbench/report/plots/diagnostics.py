@@ -22,7 +22,7 @@ from pytest_optbench.report.plots.style import (
     new_figure,
     shown,
 )
-from pytest_optbench.words.health import GROWTH, LARGEST_UPDATE, LEAST_UPDATE
+from pytest_optbench.words.health import GROWTH, LARGEST_UPDATE, LEAST_UPDATE, OF_STEPS
 
 SANE: Mapping[str, tuple[float, float]] = {
     "gradient_norm": (0.0, GROWTH),
@@ -71,7 +71,7 @@ def _caption(found: Found, legend: Legend, more: str) -> str:
 
 def _rows(found: Found, legend: Legend) -> Iterator[Sequence[object]]:
     for name, some in found.items():
-        share = all(one.is_share for one in some.values())
+        share = _is_share(name, some)
         edges = UNIT_EDGES if share else EDGES
         for entry, one in some.items():
             for k, count in enumerate(one.unit if share else one.decades):
@@ -97,8 +97,12 @@ def _draw(found: Found, legend: Legend) -> Any:
     return figure
 
 
+def _is_share(name: str, some: Mapping[Entry, Histogram]) -> bool:
+    return name not in OF_STEPS and all(one.is_share for one in some.values())
+
+
 def _panel(axes: Any, name: str, some: Mapping[Entry, Histogram], legend: Legend) -> None:
-    share = all(one.is_share for one in some.values())
+    share = _is_share(name, some)
     edges = UNIT_EDGES if share else EDGES
     seen = np.zeros(len(edges) - 1, dtype=bool)
     for entry, one in some.items():

@@ -84,7 +84,7 @@ def _draw(found: Found, best: Mapping[TaskKey, float], legend: Legend) -> Any:
     figure = new_figure(width, 0.7 + row * len(found) + legend_height(names, width))
     axes = figure.add_subplot()
     times = [time for some in found.values() for time in some.values()]
-    finite = [time for time in [*times, *(best[key] for key in found)] if math.isfinite(time)]
+    finite = [time for time in [*times, *(best[key] for key in found)] if 0 < time < math.inf]
     low, high = min(finite, default=1.0) / 1.4, max(finite, default=10.0) * 1.4
     high = max(high, low * 10)
     edge, beyond = high, high * (high / low) ** 0.04
@@ -97,7 +97,7 @@ def _draw(found: Found, best: Mapping[TaskKey, float], legend: Legend) -> Any:
                 time = some[entry]
                 dot = legend.looks[entry].dot
                 face = {"markerfacecolor": "white"} if math.isinf(time) else {}
-                axes.plot([min(time, beyond)], [place + offset], **dot, **face, zorder=3)
+                axes.plot([min(max(time, low), beyond)], [place + offset], **dot, **face, zorder=3)
     if any(math.isinf(time) for time in times):
         axes.axvline(edge, color=DARK, linewidth=0.6)
         axes.text(beyond, -0.75, "∞", ha="center", va="bottom", fontsize=9)

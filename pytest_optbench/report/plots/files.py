@@ -42,6 +42,8 @@ def save(drawing: Drawing, folder: Path) -> list[Path]:
     written = []
     with styled():
         figure = drawing.draw()
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # as it is now, in every kind of file
         for kind, metadata in METADATA.items():
             out = io.BytesIO()
             figure.savefig(out, format=kind, metadata=metadata)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pytest_optbench.analysis.collection import Entry
 from pytest_optbench.report.plots.legend import Legend
-from pytest_optbench.report.plots.style import GREY, ONE_COLUMN, legend_below, legend_height, new_figure
+from pytest_optbench.report.plots.style import ONE_COLUMN, PALE, legend_below, legend_height, new_figure
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def draw_steps(
     figure = new_figure(ONE_COLUMN, 2.3 + legend_height([*names, *["others"] * bool(grey)], ONE_COLUMN))
     axes = figure.add_subplot()
     for number, entry in enumerate([*grey, *used]):
-        values, shares = lines[entry]
+        values, shares = np.maximum(lines[entry][0], ends[0]), lines[entry][1]
         x = np.concatenate([[ends[0]], values, [max(ends[1], values[-1] if len(values) else 0.0)]])
         y = np.concatenate([[0.0], shares, [shares[-1] if len(shares) else 0.0]])
         if entry in legend.looks:
@@ -37,14 +37,14 @@ def draw_steps(
             axes.step(x, y, where="post", **legend.looks[entry].line, zorder=3 + 0.01 * number, clip_on=True)
             _marks(axes, x, y, ends, legend, entry, used.index(entry), len(used))
         else:
-            axes.step(x, y, where="post", color=GREY, linewidth=0.6, zorder=2)
+            axes.step(x, y, where="post", color=PALE, linewidth=0.6, zorder=2)
     axes.set_xlim(*ends)
     axes.set_ylim(-0.02, 1.02)
     keys = [legend.key(entry) for entry in used]
     if grey:
         from matplotlib.lines import Line2D  # noqa: PLC0415 - an extra, and heavy
 
-        keys.append(Line2D([], [], color=GREY, linewidth=0.6))
+        keys.append(Line2D([], [], color=PALE, linewidth=0.6))
         names.append(f"{len(grey)} others")
     legend_below(figure, keys, names, width=ONE_COLUMN)
     return figure, axes

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_optbench.report.inert import one_line
-from pytest_optbench.report.map_picture import picture, shares
+from pytest_optbench.report.map_picture import PRINT, picture, rates_of, shares
 from pytest_optbench.report.plots.files import Drawing
+from pytest_optbench.report.plots.style import shown
 from pytest_optbench.words.colours import COLOURS, MapRow
 
 
@@ -16,7 +17,7 @@ def drawing(name: str, rows: Sequence[MapRow]) -> Drawing:
     meanings = "; ".join(f"{colour}: {meaning}" for colour, meaning in COLOURS.items())
     return Drawing(
         name,
-        draw=lambda: picture(rows, title=optimizers.rpartition(":")[2]),
+        draw=lambda: picture(rows, title=shown(optimizers.rpartition(":")[2]), size=PRINT),
         caption=(
             f"{optimizers} on the grid of Schaul, Antonoglou and Silver 2013 (arXiv 1312.6055), as in their figure 3: "
             "a strip for every shape, in it a column for every variant and a row for every learning rate, the largest "
@@ -26,13 +27,9 @@ def drawing(name: str, rows: Sequence[MapRow]) -> Drawing:
         header=("lr", *COLOURS),
         rows=[
             (None if rate is None else float(rate), *share.values())
-            for rate, share in zip(_rates(rows), shares(rows), strict=True)
+            for rate, share in zip(rates_of(rows), shares(rows), strict=True)
         ],
     )
-
-
-def _rates(rows: Sequence[MapRow]) -> list[float | None]:
-    return sorted({row.lr for row in rows}, key=lambda rate: -1.0 if rate is None else rate)
 
 
 def is_map(path: Path) -> bool:

@@ -100,5 +100,9 @@ def _draw(found: Mapping[Entry, list[SpeedUp]], legend: Legend) -> Any:
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(found)), names)
     panels[0].set_ylim(len(found) - 0.4, -0.6)
-    figure.supxlabel(f"times as fast as {REFERENCE}", fontsize="medium")
+    label = f"times as fast as {REFERENCE}"
+    if len(panels) == 1:
+        panels[0].set_xlabel(label)
+    else:
+        figure.supxlabel(label, fontsize="medium")
     return figure

@@ -20,7 +20,10 @@ PAGE = 9.0
 LONGEST_LABEL = 30
 RASTER = 300
 """Dots per inch of a PNG."""
-GREY = "#b5b5b5"
+GREY = "#a8a8a8"
+"""Of what is not told apart."""
+PALE = "#cfcfcf"
+"""The same for lines, of which there may be hundreds."""
 DARK = "#4d4d4d"
 LINE = 1.2
 
@@ -54,7 +57,6 @@ SETTINGS: Mapping[Any, Any] = MappingProxyType(
         "ytick.minor.size": 1.5,
         "legend.frameon": False,
         "legend.handlelength": 3.2,
-        "figure.constrained_layout.use": True,
         "pdf.fonttype": 42,  # TrueType: publishers refuse type 3
         "ps.fonttype": 42,
         "svg.hashsalt": "optbench",  # the same bytes every time
@@ -114,7 +116,7 @@ def styled() -> Iterator[None]:
 def new_figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and heavy
 
-    return Figure(figsize=(width, height))
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def shown(text: str, longest: int = LONGEST_LABEL) -> str:
@@ -123,10 +125,12 @@ def shown(text: str, longest: int = LONGEST_LABEL) -> str:
 
 
 def logarithmic(axis: Any, *, base: int = 10) -> None:
-    """Plain numbers on an axis of logarithms; powers of ten where they get long."""
+    """Plain numbers on an axis of logarithms, once its limits are set; powers of ten where they get long."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415 - an extra, and heavy
 
-    axis.set_major_locator(LogLocator(base=base, numticks=6))
+    low, high = axis.get_view_interval()
+    close = base == 10 and high < 30 * low
+    axis.set_major_locator(LogLocator(base=base, subs=(1.0, 2.0, 5.0) if close else (1.0,), numticks=6))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
     axis.set_minor_formatter(NullFormatter())
 
