@@ -60,7 +60,7 @@ class Size:
 
 
 SCREEN = Size(16, 1 / 26, 0.6, 2.8, title=12, label=6, text=8, tick=7, label_length=34)
-PRINT = Size(7, 1 / 56, 0.3, 2.05, title=8, label=4.6, text=7, tick=6.5, label_length=26, slant=60)
+PRINT = Size(7, 1 / 56, 0.3, 2.25, title=8, label=4.6, text=7, tick=6.5, label_length=26, slant=60)
 """Two columns of a paper."""
 
 
@@ -151,7 +151,7 @@ def picture(rows: Sequence[MapRow], *, title: str, size: Size = SCREEN) -> Any:
     for column, line, label in labels:
         axis.text(column - 0.5, line - 1, _shortened(label, size.label_length), fontsize=size.label, va="bottom")
     left, width = (0.05, 0.55) if size.width > PRINT.width else (0.07, 0.38)
-    low, room = (0.55, 0.85) if size.width > PRINT.width else (0.58, 0.68)
+    low, room = (0.55, 0.85) if size.width > PRINT.width else (0.74, 0.86)
     _draw_shares(figure.add_axes((left, low / whole, width, (size.foot - room) / whole)), rows, rates, size)
     return figure
 

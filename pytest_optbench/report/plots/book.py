@@ -55,6 +55,7 @@ def write_book(
     paths: Sequence[Path], folder: Path, *, names: Sequence[str] = NAMES, references: Sequence[str] = ()
 ) -> Iterator[Written]:
     """Draw the figures of runs tables and of maps, one after another. Raises OptbenchError for a table or a folder."""
+    paths = list(dict.fromkeys(paths))
     found = [path for path in paths if maps.is_map(path)]
     tables = [path for path in paths if path not in found]
     maps_read = [(path, SHEET.read(path)) for path in found]

@@ -212,6 +212,12 @@ def test_nothing_is_written_where_a_table_cannot_be_read(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_table_that_is_named_twice_counts_once(tmp_path, quick):
+    table = write(tmp_path / "runs.csv", FULL)
+    (one,) = write_book([table, table], tmp_path / "out", names=["diagnostics"])
+    assert {row["count"] for row in numbers(one) if row["quantity"] == "dead_units"} == {"3"}
+
+
 def test_a_table_without_runs_is_told(tmp_path):
     with pytest.raises(OptbenchError, match=r"runs\.csv: no runs"):
         book(tmp_path, [])
