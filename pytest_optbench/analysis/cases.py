@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ SHARED = (
 TEXTS = ("recipe", "task", "unhealthy", "examples", *SHARED)
 IDENTITY = ("suite", "regime", "hyperparameters", "optimizer", "budget", "target")
 """Where runs of one case differ in these, they are not of one case."""
+
+_LAST_POINT = re.compile(r"\[(\d{1,15}),[^\[\]]*\]\s*\]\s*$")
+"""Of a curve as JSON."""
 
 Key = tuple[str, str, int]
 
@@ -96,6 +100,10 @@ class CaseSummary:
     curves: tuple[Curve, ...] = ()
     """Of every seed, where they are asked for."""
     trials: tuple[Trial, ...] = ()
+    ends: tuple[int, ...] = ()
+    """Per seed, the last step of the record; () where it is not known."""
+    signs: tuple[Mapping[str, Curve], ...] = ()
+    """The diagnostics of every seed, where curves are asked for."""
 
     @property
     def key(self) -> Key:
@@ -107,7 +115,7 @@ class CaseSummary:
 
     @property
     def regime(self) -> str:
-        return self.shared.get("regime", "default")
+        return self.shared.get("regime") or "default"
 
     @property
     def suite(self) -> str:
@@ -115,7 +123,7 @@ class CaseSummary:
 
     @property
     def hyperparameters(self) -> str:
-        return self.shared.get("hyperparameters", "{}")
+        return self.shared.get("hyperparameters") or "{}"
 
     @property
     def reached(self) -> int:
@@ -133,15 +141,24 @@ class CaseSummary:
         return median(self.steps)
 
 
-def read_cases(paths: Iterable[Path], *, curves: bool = False) -> Iterator[CaseSummary]:
-    """The cases of runs tables, one after another, in the order in which they stand; with every seed's curve if
-    `curves`.
+def read_cases(
+    paths: Iterable[Path],
+    *,
+    curves: bool = False,
+    skip: Collection[str] = (),
+    recipes: Collection[str] | None = None,
+) -> Iterator[CaseSummary]:
+    """The cases of runs tables, one after another, in the order in which they stand; with every seed's curve and
+    diagnostics if `curves`; those of some `recipes` only, if they are given.
+
+    Columns to `skip` are taken as empty, which saves the time to read them; of a curve to skip, the end is read. A
+    million runs take minutes with curves and diagnostics, and less than half of that without.
 
     Raises OptbenchError where a file is no runs table, where a cell cannot be read, where runs do not belong together,
     and where the rows of a case do not stand together (tables are written so; `optbench merge` sorts others).
     """
     for path in paths:
-        yield from _read(Path(path), curves)
+        yield from _read(Path(path), _Wanted(curves, frozenset(skip), recipes))
 
 
 def reference_cases() -> list[CaseSummary]:
@@ -175,17 +192,25 @@ def of_baseline(row: BaselineRow, *, source: str) -> CaseSummary:
     )
 
 
-def _read(path: Path, curves: bool) -> Iterator[CaseSummary]:
+@dataclass(frozen=True)
+class _Wanted:
+    """What is read of a table."""
+
+    curves: bool
+    skip: frozenset[str]
+    recipes: Collection[str] | None
+
+
+def _read(path: Path, wanted: _Wanted) -> Iterator[CaseSummary]:
     pending: list[dict[str, Any]] = []
     key: Key | None = None
     done: set[Key] = set()
-    for chunk in _chunks(path):
-        for row in chunk.to_dict("records"):
-            row.update({name: undefused(row[name]) for name in TEXTS if name in row})
+    for chunk in _chunks(path, wanted.skip):
+        for row in _rows(chunk, wanted.recipes):
             own = (row["recipe"], row["task"], _whole(row, "task_version", path))
             if own != key:
                 if key is not None:
-                    yield _summary(key, pending, path, curves)
+                    yield _summary(key, pending, path, wanted)
                     done.add(key)
                 if own in done:
                     raise OptbenchError(
@@ -195,18 +220,29 @@ def _read(path: Path, curves: bool) -> Iterator[CaseSummary]:
                 key, pending = own, []
             pending.append(row)
     if key is not None:
-        yield _summary(key, pending, path, curves)
+        yield _summary(key, pending, path, wanted)
 
 
-def _chunks(path: Path) -> Iterator[pd.DataFrame]:
+def _rows(chunk: pd.DataFrame, recipes: Collection[str] | None) -> Iterator[dict[str, Any]]:
+    """The rows of a chunk; column by column, for `to_dict` takes three times as long."""
+    if recipes is not None:
+        chunk = chunk[[undefused(name) in recipes for name in chunk["recipe"]]]
+    columns = {str(name): chunk[name].tolist() for name in chunk.columns}
+    columns |= {name: list(map(undefused, columns[name])) for name in TEXTS if name in columns}
+    for cells in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, cells, strict=True))
+
+
+def _chunks(path: Path, skip: frozenset[str]) -> Iterator[pd.DataFrame]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            reader = pd.read_csv(path, dtype=str, keep_default_na=False, chunksize=CHUNK, encoding="utf-8")
-            with reader:
-                for chunk in reader:
-                    _require_columns(list(chunk.columns), path)
-                    yield chunk
+            form: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8"}
+            found = list(pd.read_csv(path, nrows=0, **form).columns)
+            _require_columns(found, path)
+            wanted = [name for name in found if name not in skip or name in (*REQUIRED, "curve")]
+            with pd.read_csv(path, usecols=wanted, chunksize=CHUNK, **form) as reader:
+                yield from reader
     except OSError as error:
         raise OptbenchError(f"{path}: {error.strerror or error}") from error
     except (ValueError, pd.errors.ParserWarning) as error:  # of pandas, an empty file and a broken line among them
@@ -223,16 +259,17 @@ def _require_columns(found: Sequence[str], path: Path) -> None:
         require_known(name, COLUMNS, where=str(path), what="column")
 
 
-def _summary(key: Key, rows: list[dict[str, Any]], path: Path, curves: bool) -> CaseSummary:
+def _summary(key: Key, rows: list[dict[str, Any]], path: Path, wanted: _Wanted) -> CaseSummary:
     where = f"{path}, {key[0]} on {key[1]}@{key[2]}"
     scored = sorted((row for row in rows if row.get("trial", "0") in ("0", "")), key=lambda r: _whole(r, "seed", where))
     if not scored:
         raise OptbenchError(f"{where}: only trials of tuning; expected runs that count")
     first = scored[0]
     _require_one_case(scored, where)
-    points = [_points(_json(row, "curve", where)) for row in scored]
+    points = [] if "curve" in wanted.skip else [_json(row, "curve", where) for row in scored]
     diagnostics = [_json(row, "diagnostics", where, empty={}) for row in scored]
     quantities = dict.fromkeys(name for one in diagnostics for name in one)
+    signs = {name: [one.get(name, ()) for one in diagnostics] for name in quantities}
     metrics = [_json(row, "metrics", where, empty={}) for row in scored]
     return CaseSummary(
         source=str(path),
@@ -252,19 +289,21 @@ def _summary(key: Key, rows: list[dict[str, Any]], path: Path, curves: bool) -> 
         initial=tuple(_float(row, "initial", where) for row in scored),
         best=tuple(_float(row, "best", where) for row in scored),
         final=tuple(_float(row, "final", where) for row in scored),
-        curve=band(points),
+        curve=_band_of(points, "curve", where),
         diagnostics={
-            name: found
-            for name in quantities
-            if (found := band([_points(one.get(name, [])) for one in diagnostics])) is not None
+            name: found for name, some in signs.items() if (found := _band_of(some, "diagnostics", where)) is not None
         },
         unhealthy=tuple(row.get("unhealthy", "") for row in scored),
         examples=first.get("examples", ""),
         metrics=_medians_of(metrics),
         medians=_medians_of([_numbers(row, MEASURED, where) for row in scored]),
         comparison=_numbers(first, COMPARED, where),
-        curves=tuple(points) if curves else (),
+        curves=tuple(map(_points, points)) if wanted.curves else (),
         trials=_trials(rows, where),
+        ends=_ends(scored),
+        signs=tuple({name: _points(one) for name, one in some.items()} for some in diagnostics)
+        if wanted.curves
+        else (),
     )
 
 
@@ -303,7 +342,7 @@ def _trials(rows: Sequence[Mapping[str, str]], where: str) -> tuple[Trial, ...]:
     )
 
 
-def band(curves: Sequence[Curve]) -> Band | None:
+def band(curves: Sequence[Sequence[Sequence[float | None]]]) -> Band | None:
     """Quartiles of several curves at all steps at which one of them has a point; None where there is no point.
 
     Between its points, and after its last one, a curve has the value of the point before; what is not finite counts as
@@ -312,27 +351,42 @@ def band(curves: Sequence[Curve]) -> Band | None:
     >>> band([((0, 4.0), (2, 2.0)), ((0, 4.0), (2, 1.0), (4, 0.0))]).median
     (4.0, 1.5, 1.0)
     """
-    curves = [curve for curve in curves if curve]
-    if not curves:
+    lengths = [len(curve) for curve in curves if curve]
+    if not lengths:
         return None
-    steps = sorted({step for curve in curves for step, _ in curve})
-    table = np.empty((len(curves), len(steps)))
-    for row, curve in zip(table, curves, strict=True):
-        own = np.array([step for step, _ in curve])
-        values = np.array([value for _, value in curve], dtype=float)
-        values[~np.isfinite(values)] = math.inf
-        row[:] = values[np.clip(np.searchsorted(own, steps, side="right") - 1, 0, None)]
-    table.sort(axis=0)
-    last = len(curves) - 1
+    points = np.array([point for curve in curves for point in curve], dtype=float)
+    if not np.isfinite(points[:, 0]).all():
+        raise ValueError("a step that is no number")
+    values = np.where(np.isfinite(points[:, 1]), points[:, 1], math.inf)
+    steps, column = np.unique(points[:, 0], return_inverse=True)
+    # Of every curve and step, the number of the point that holds there: its last one so far, or else its first.
+    first = np.cumsum([0, *lengths[:-1]])
+    point = np.repeat(first[:, None], len(steps), axis=1)
+    point[np.repeat(np.arange(len(lengths)), lengths), column] = np.arange(len(points))
+    table = np.sort(values[np.maximum.accumulate(point, axis=1)], axis=0)
+    last = len(lengths) - 1
     # The quartiles are values of seeds, not between two of them: infinity less infinity is no number.
     low, high = table[math.floor(0.25 * last)], table[math.ceil(0.75 * last)]
     middle = (table[last // 2] + table[-(-last // 2)]) / 2
     return Band(
-        steps=tuple(steps),
+        steps=tuple(steps.astype(int).tolist()),
         low=tuple(low.tolist()),
         median=tuple(middle.tolist()),
         high=tuple(high.tolist()),
     )
+
+
+def _band_of(curves: Sequence[Any], name: str, where: str) -> Band | None:
+    try:
+        return band(curves)
+    except (ValueError, TypeError, IndexError):
+        raise OptbenchError(f"{where}: column {name!r} is no list of [step, value]") from None
+
+
+def _ends(scored: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
+    """The last step of every record: that of the last point of its curve."""
+    found = [_LAST_POINT.search(row.get("curve", "")) for row in scored]
+    return tuple(int(match[1]) for match in found if match) if all(found) else ()
 
 
 def _medians_of(each: Sequence[Mapping[str, Any]]) -> dict[str, float]:

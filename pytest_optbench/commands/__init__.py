@@ -5,5 +5,5 @@
 
 from __future__ import annotations
 
-MODULES: tuple[str, ...] = ("report", "leaderboard", "verify", "study")
+MODULES: tuple[str, ...] = ("report", "plot", "leaderboard", "verify", "study")
 """Names of the modules, in the order of the help; a command has the name of its module."""

@@ -92,6 +92,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("markdown", str, "", "write the summary as Markdown to this file", metavar="PATH"),
     Option("html", str, "", "show the runs table on one HTML page, which needs no network", metavar="PATH"),
+    Option("plot", str, "", "draw the figures of the runs table into this folder (needs matplotlib)", metavar="DIR"),
     Option("baseline", str, "", "stored results to compare with", metavar="PATH"),
     Option(
         "compare",

@@ -22,6 +22,7 @@ from pytest_optbench.integration.suite import Suite
 from pytest_optbench.machine.engine.case import Case
 from pytest_optbench.machine.tasks.registry import all_tasks
 from pytest_optbench.machine.tasks.task import Task
+from pytest_optbench.report.picture import INSTALL, drawable
 from pytest_optbench.words.declaration import Table, find_table, parse_option, require_kind
 from pytest_optbench.words.discovery import find_optimizers, python_files
 from pytest_optbench.words.errors import OptbenchError
@@ -53,6 +54,8 @@ class Session:
     """Where the Markdown summary goes."""
     html: Path | None = None
     """Where the page goes."""
+    plot: Path | None = None
+    """The folder of the figures."""
     baseline: Stored | None = None
     """What cases are compared with; None for nothing."""
     store: Path | None = None
@@ -128,9 +131,11 @@ def start(config: pytest.Config) -> Session:
         chosen=_chosen(config, anchor) if anchor is not None else frozenset(),
     )
     outputs = {name: _path_of(name, config, settings, table) for name in ("csv", "json", "markdown", "html")}
+    plot = _path_of("plot", config, settings, table)
     if not is_worker(config):
         for name, path in outputs.items():
             _check_output(path, name, settings)
+        _check_folder(plot, settings)
     baseline, notices = _baseline(config, settings, table, suite)
     store = _store(config, settings, table) if settings.saving else None
     held = read_stored(store, label="", strict=False).rows if store is not None and store.exists() else ()
@@ -145,6 +150,7 @@ def start(config: pytest.Config) -> Session:
         json=outputs["json"],
         markdown=outputs["markdown"],
         html=outputs["html"],
+        plot=plot,
         baseline=baseline,
         store=store,
         held=frozenset(row.place for row in held),
@@ -255,6 +261,18 @@ def _check_output(path: Path | None, name: str, settings: Settings) -> None:
             path.unlink()
     except OSError as error:
         raise OptbenchError(f"{where}: cannot write {text} ({error.strerror})") from error
+
+
+def _check_folder(path: Path | None, settings: Settings) -> None:
+    if path is None:
+        return
+    where, text = settings.sources["plot"], settings.plot
+    if not drawable():
+        raise OptbenchError(f"{where}: {text}: figures need matplotlib; {INSTALL}")
+    if path.exists() and not path.is_dir():
+        raise OptbenchError(f"{where}: {text} is a file; expected a folder")
+    if not path.parent.is_dir():
+        raise OptbenchError(f"{where}: folder {Path(text).parent} does not exist")
 
 
 def _baseline(

@@ -31,6 +31,7 @@ class Settings:
     json: str
     markdown: str
     html: str
+    plot: str
     baseline: str
     compare: str
     base: str

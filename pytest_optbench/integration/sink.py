@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_optbench.integration.drawing import drawn
 from pytest_optbench.integration.inspection import planned
 from pytest_optbench.integration.page import session_page
 from pytest_optbench.integration.provenance import git_sha
@@ -61,6 +62,7 @@ class Sink:
         self.saved: Saved | None = None
         self.journal = Journal(session.csv) if session.csv is not None and not _dry(config) else None
         self.errors: list[str] = []
+        self.figures: list[str] = []
         self._started = time.monotonic()
         self._stamp = {
             "git_sha": git_sha(config.rootpath),
@@ -151,6 +153,8 @@ class Sink:
             self._write_markdown(self.markdown, session)
         if self.html is not None and session.exitstatus not in _NOTHING_RAN:
             self._write_page(self.html, session)
+        if self.session.plot is not None and self.rows and not _dry(session.config):
+            self._draw(self.session.plot, session)
 
     def _decides(self, row: Run) -> bool:
         """Is the row's case of enough seeds to be compared? Fewer are a test's own, and in no baseline."""
@@ -250,6 +254,12 @@ class Sink:
         except OSError as error:
             self._fail(session, f"optbench: cannot write {self.session.json} ({error})")
 
+    def _draw(self, folder: Path, session: pytest.Session) -> None:
+        try:
+            self.figures = drawn(self.all_rows(), folder)
+        except OptbenchError as error:
+            self._fail(session, f"optbench: no figures ({error})")
+
     def _annotate(self, terminalreporter: TerminalReporter, config: pytest.Config) -> None:
         """On a runner of GitHub: commands that show the failures on the optimizers' own lines."""
         if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -274,6 +284,9 @@ class Sink:
             terminalreporter.write_line(line.text, **line.markup)
         if self.rows:
             self._write_cases(terminalreporter)
+        if self.figures and self.session.plot is not None:
+            counted = f"{len(self.figures)} figure{'' if len(self.figures) == 1 else 's'}"
+            terminalreporter.write_line(f"{counted} in {_shown(self.session.plot, config)}: {', '.join(self.figures)}")
         if self.saved is not None:
             for line in saved_lines(self.saved, width=terminalreporter._tw.fullwidth):
                 terminalreporter.write_line(line.text, **line.markup)

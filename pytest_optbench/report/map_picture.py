@@ -37,7 +37,31 @@ LEAST_SLOT = 62
 GAP = 6
 LABEL = 7
 """Lines over a strip, for its label."""
-_LABEL_LENGTH = 34
+
+
+@dataclass(frozen=True)
+class Size:
+    """Of a picture, in inches, and of its texts, in points."""
+
+    width: float
+    line: float
+    """Of a row of pixels."""
+    head: float
+    foot: float
+    """For the shares, below."""
+    title: float
+    label: float
+    text: float
+    tick: float
+    label_length: int
+    """Characters over a strip."""
+    slant: float = 0.0
+    """Of the learning rates, in degrees: where there is no room for them side by side."""
+
+
+SCREEN = Size(16, 1 / 26, 0.6, 2.8, title=12, label=6, text=8, tick=7, label_length=34)
+PRINT = Size(7, 1 / 56, 0.3, 2.25, title=8, label=4.6, text=7, tick=6.5, label_length=26, slant=60)
+"""Two columns of a paper."""
 
 
 def require_matplotlib() -> None:
@@ -105,23 +129,31 @@ def places(found: Sequence[Strip], width: int = WIDTH) -> list[tuple[int, int]]:
 
 def draw(rows: Sequence[MapRow], path: Path, *, title: str) -> None:
     """Write the picture as PNG. Raises OptbenchError where matplotlib is missing."""
+    picture(rows, title=title).savefig(path, dpi=110, metadata={"Software": None})
+
+
+def picture(rows: Sequence[MapRow], *, title: str, size: Size = SCREEN) -> Any:
+    """The picture as a figure of matplotlib. Raises OptbenchError where that is missing."""
     require_matplotlib()
     agg: Any = importlib.import_module("matplotlib.backends.backend_agg")
     figures: Any = importlib.import_module("matplotlib.figure")
     found, rates = strips(rows), rates_of(rows)
     pixels, labels = _canvas(found, len(rates))
-    title_height, above, below = 0.6, len(pixels) / 26, 2.8
-    whole = title_height + above + below
-    figure = figures.Figure(figsize=(16, whole))
+    above = len(pixels) * size.line
+    whole = size.head + above + size.foot
+    figure = figures.Figure(figsize=(size.width, whole))
     agg.FigureCanvasAgg(figure)
-    figure.text(0.02, 1 - 0.3 / whole, f"{title}: {_counted(found, rates)}", fontsize=12, va="center")
-    axis = figure.add_axes((0.02, below / whole, 0.96, above / whole))
+    heading = f"{title}: {_counted(found, rates)}"
+    figure.text(0.02, 1 - size.head / 2 / whole, heading, fontsize=size.title, va="center")
+    axis = figure.add_axes((0.02, size.foot / whole, 0.96, above / whole))
     axis.set_axis_off()
     axis.imshow(pixels, aspect="auto", interpolation="nearest")
     for column, line, label in labels:
-        axis.text(column - 0.5, line - 1, _shortened(label), fontsize=6, va="bottom")
-    _draw_shares(figure.add_axes((0.05, 0.55 / whole, 0.55, (below - 0.85) / whole)), rows, rates)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+        axis.text(column - 0.5, line - 1, _shortened(label, size.label_length), fontsize=size.label, va="bottom")
+    left, width = (0.05, 0.55) if size.width > PRINT.width else (0.07, 0.38)
+    low, room = (0.55, 0.85) if size.width > PRINT.width else (0.74, 0.86)
+    _draw_shares(figure.add_axes((left, low / whole, width, (size.foot - room) / whole)), rows, rates, size)
+    return figure
 
 
 def _canvas(found: Sequence[Strip], rates: int) -> tuple[list[list[tuple[int, int, int]]], list[tuple[int, int, str]]]:
@@ -138,7 +170,7 @@ def _canvas(found: Sequence[Strip], rates: int) -> tuple[list[list[tuple[int, in
     return pixels, labels
 
 
-def _draw_shares(axis: Any, rows: Sequence[MapRow], rates: Sequence[float | None]) -> None:
+def _draw_shares(axis: Any, rows: Sequence[MapRow], rates: Sequence[float | None], size: Size) -> None:
     found = shares(rows)
     bottom = [0.0] * len(rates)
     for colour, meaning in COLOURS.items():
@@ -146,12 +178,13 @@ def _draw_shares(axis: Any, rows: Sequence[MapRow], rates: Sequence[float | None
         paint = tuple(part / 255 for part in PAINT[colour])
         axis.bar(range(len(rates)), heights, bottom=bottom, color=paint, width=0.85, label=meaning)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
-    axis.set_xticks(range(len(rates)), ["no lr" if rate is None else f"{rate:g}" for rate in rates], fontsize=7)
-    axis.set_xlabel("learning rate", fontsize=8)
-    axis.set_ylabel("share of variants", fontsize=8)
+    axis.set_xticks(range(len(rates)), ["no lr" if rate is None else f"{rate:g}" for rate in rates], fontsize=size.tick)
+    axis.tick_params(axis="x", labelrotation=size.slant)
+    axis.set_xlabel("learning rate", fontsize=size.text)
+    axis.set_ylabel("share of variants", fontsize=size.text)
     axis.set_ylim(0, 1)
-    axis.tick_params(axis="y", labelsize=7)
-    axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=8, frameon=False, reverse=True)
+    axis.tick_params(axis="y", labelsize=size.tick)
+    axis.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), fontsize=size.text, frameon=False, reverse=True)
 
 
 def _counted(found: Sequence[Strip], rates: Sequence[float | None]) -> str:
@@ -165,5 +198,5 @@ def _rates_text(rates: Sequence[float | None]) -> str:
     return f"{len(rates)} learning rate{'s' if len(rates) > 1 else ''} {ends}"
 
 
-def _shortened(label: str) -> str:
-    return label if len(label) <= _LABEL_LENGTH else f"{label[: _LABEL_LENGTH - 1]}…"
+def _shortened(label: str, length: int) -> str:
+    return label if len(label) <= length else f"{label[: length - 1]}…"

@@ -16,6 +16,9 @@ from pytest_optbench.words.statistics import beyond, binomial_tail
 MARGIN = 0.5
 """A competitive case takes at most this much more than tuned AdamW, as a share of its steps."""
 
+SEVERAL_GRADIENTS = frozenset({"LBFGS"})
+"""References that evaluate several gradients a step: nobody else's steps are measured by theirs."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:

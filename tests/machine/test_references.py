@@ -21,6 +21,7 @@ from pytest_optbench.machine.tasks.matrices import MatrixFactor
 from pytest_optbench.machine.tasks.schaul import SchaulCliff
 from pytest_optbench.machine.tasks.sparse import SparseRows200
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.standing import SEVERAL_GRADIENTS
 
 
 def test_learning_rates_are_half_decades():
@@ -84,3 +85,7 @@ def test_what_is_no_reference_is_told_in_a_sentence(text, sentence):
     with pytest.raises(OptbenchError) as error:
         parse_reference(text, where="here")
     assert str(error.value) == sentence
+
+
+def test_who_evaluates_several_gradients_a_step_is_known_without_torch():
+    assert {name for name, reference in REFERENCES.items() if not reference.one_gradient} == SEVERAL_GRADIENTS
