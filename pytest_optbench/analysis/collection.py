@@ -105,8 +105,12 @@ class Collection:
 
     @cached_property
     def ranked(self) -> list[Entry]:
-        """The entries from the best score on; where scores are equal, in the order of the tables."""
-        return sorted(self.entries, key=self.score, reverse=True)
+        """The entries from the best score on; where scores are equal, in the order of the tables.
+
+        Those come last that were run on less than half as many tasks as the entry with the most.
+        """
+        most = max((len(cases) for cases in self.cases.values()), default=0)
+        return sorted(self.entries, key=lambda one: (2 * len(self.cases[one]) >= most, self.score(one)), reverse=True)
 
     @property
     def shown(self) -> list[Entry]:

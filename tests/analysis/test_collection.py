@@ -50,6 +50,12 @@ def test_the_best_entries_are_shown_in_the_order_of_the_table(tmp_path):
     assert {one.recipe for one in found.hidden} == {"R0", "R3"}
 
 
+def test_who_has_few_tasks_comes_last(tmp_path):
+    many = [one for task in ("a", "b", "c") for one in case([None], recipe="Wide", task=task)]
+    found = collect([write(tmp_path / "a.csv", [*many, *case([10], recipe="Narrow", task="a")])], curves=False)
+    assert [one.recipe for one in found.ranked] == ["Wide", "Narrow"]
+
+
 def test_curves_are_kept_of_what_is_shown_alone(tmp_path):
     many = [one for k in range(SHOWN + 2) for one in case([None if k in (0, 3) else 10], recipe=f"R{k}")]
     found = collect([write(tmp_path / "a.csv", many)])
@@ -63,7 +69,7 @@ def test_curves_wait_until_they_are_asked_for(tmp_path):
 
 
 def test_references_are_entries_of_their_own(tmp_path):
-    path = write(tmp_path / "a.csv", case([10], recipe="AdamW"))
+    path = write(tmp_path / "a.csv", case([10], recipe="AdamW", task="sphere10"))
     found = collect([path], references=["AdamW"], curves=False)
     assert list(found.labels.values()) == [
         "AdamW (a, default, optbench-1)",

@@ -57,7 +57,8 @@ class Legend:
         if self.hidden:
             text += (
                 f" In colour: the {len(self.looks)} of {len(self.names)} entries with the best score (mean over tasks "
-                "of the best reference's steps by one's own median steps, at most 1; a miss is 0); the others are "
+                "of the best reference's steps by one's own median steps, at most 1; a miss is 0; those last that have "
+                "less than half as many tasks as the entry with the most); the others are "
                 f"{'light grey' if grey else 'not drawn'}."
             )
         return text
