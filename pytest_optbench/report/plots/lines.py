@@ -45,7 +45,7 @@ def draw_steps(
         from matplotlib.lines import Line2D  # noqa: PLC0415 - an extra, and heavy
 
         keys.append(Line2D([], [], color=PALE, linewidth=0.6))
-        names.append(f"{len(grey)} others")
+        names.append("1 other" if len(grey) == 1 else f"{len(grey)} others")
     legend_below(figure, keys, names, width=ONE_COLUMN)
     return figure, axes
 
