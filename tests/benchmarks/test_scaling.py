@@ -120,6 +120,7 @@ print(next(line.split()[1] for line in status.splitlines() if line.startswith("V
 """Of the process itself: what `getrusage` tells of a child includes the parent that it was forked from."""
 
 
+@pytest.mark.full
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's account of a process")
 def test_peak_memory_of_the_unit_tier(benchmark, tmp_path):
     """The most resident memory of a session of the unit tier, tuning included, in MiB."""

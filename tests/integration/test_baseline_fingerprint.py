@@ -107,6 +107,7 @@ def test_a_damaged_one_is_a_usage_error(saved: Project) -> None:
     assert error.endswith("is no fingerprint")
 
 
+@pytest.mark.full
 def test_two_workers_make_them_as_one_process_does(saved: Project) -> None:
     bug(saved, "self.param_groups[0]['lr'] *= 1.0001")
     assert saved.bench(LAYER, "-n2", "-p", "no:benchmark").outcomes == {"failed": 2}

@@ -66,6 +66,7 @@ def test_a_session_that_runs_nothing_writes_nothing(project: Project, arguments:
     assert not (project.folder / "summary.md").exists()
 
 
+@pytest.mark.full
 def test_it_is_the_same_with_workers(project: Project) -> None:
     project.table("Descent", "Slow\nhyperparameters = { lr = 0.001 }")
     assert summary(project, "-n0") == summary(project, "-n2")

@@ -41,7 +41,7 @@ def many(project: Project) -> Project:
     "mode",
     [
         "load",
-        "worksteal",
+        pytest.param("worksteal", marks=pytest.mark.full),
         pytest.param("loadscope", marks=pytest.mark.full),
         pytest.param("loadfile", marks=pytest.mark.full),
         pytest.param("loadgroup", marks=pytest.mark.full),

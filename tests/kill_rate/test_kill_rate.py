@@ -108,6 +108,7 @@ def test_the_choice_is_the_recorded_one() -> None:
     assert {mutant.name for mutant in all_mutants("lion")} == {name for name in names if name.startswith("lion-")}
 
 
+@pytest.mark.full
 def test_the_probe_tells_a_change_from_a_rounding() -> None:
     specimen = SPECIMENS["SGD"]
     kinds: dict[str, str] = {}

@@ -188,7 +188,7 @@ def test_progress_names_task_count_time_and_estimate(serial):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.full)])
 def test_a_killed_command_goes_on_from_where_it_was(serial, tmp_path, jobs):
     process = started(tmp_path / "out", "--tasks", "tiny_*", "--jobs", jobs)
     wait_for(process, "tuned" if jobs == "2" else ": done: ")

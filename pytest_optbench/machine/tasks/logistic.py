@@ -128,6 +128,9 @@ class BreastCancerLogreg(_Logreg):
     horizon: ClassVar[int] = 500
     data: ClassVar[Callable[[], _Data]] = _breast_cancer
 
+    spread: float = knob(0.1, above=0)  # it hardly matters: medians of 89, 88.5 and 88.5 steps at 0.05, 0.1 and 0.2
+    """Standard deviation of the starting weights."""
+
 
 @dataclass(frozen=True)
 class WineLogreg(_Logreg):
@@ -164,6 +167,9 @@ class IrisLogreg(_Logreg):
     optimum: ClassVar[float | None] = 0.10236808
     horizon: ClassVar[int] = 500
     data: ClassVar[Callable[[], _Data]] = _iris
+
+    spread: float = knob(0.1, above=0)  # more is not harder: medians of 194, 186 and 172 steps at 0.05, 0.1 and 0.2
+    """Standard deviation of the starting weights."""
 
 
 @cache

@@ -29,7 +29,7 @@ STEPS = 5
 SEEDS = (0, 1, 2, 3, 4)
 OPTIMIZERS = {"AdamW": (AdamW, {"lr": 0.01}), "SGD": (SGD, {"lr": 0.01, "momentum": 0.9}), "Draws": (Draws, {})}
 CASES = [
-    *sampled([(task, *OPTIMIZERS[name]) for task in BUILTIN for name in OPTIMIZERS], every=7),
+    *sampled([(task, *OPTIMIZERS[name]) for task in BUILTIN for name in OPTIMIZERS], every=11),
     *sampled([(task, Muon, {"lr": 0.01}) for task in BUILTIN if "matrix" in task.tags], every=5),
 ]
 ODD_OPTIMIZERS = [
