@@ -124,6 +124,7 @@ def test_the_optimizer_of_the_base_is_run_whatever_is_installed(
     assert "first difference: seed 0: evaluation at step " in result.text
 
 
+@pytest.mark.full
 def test_an_installation_that_wins_over_every_folder_is_told(based: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(based, monkeypatch, "first")
     error = based.bench("--optbench-base=HEAD", subprocess=True).error

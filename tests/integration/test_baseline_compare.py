@@ -108,6 +108,7 @@ def test_another_trajectory_of_the_same_speed_is_changed_and_passes(saved: Proje
     assert any(line.startswith("bowl2 ") and " changed " in line for line in result.lines)
 
 
+@pytest.mark.full
 def test_two_workers_compare_as_one_process_does(saved: Project) -> None:
     saved.write({"acme.py": descent(0.2)})
     result = saved.bench("-n2", "-p", "no:benchmark")

@@ -198,6 +198,7 @@ def test_junit_has_the_check(library: Project) -> None:
     }
 
 
+@pytest.mark.full
 def test_the_summary_is_the_same_in_parallel(library: Project) -> None:
     library.table("Forgets\nconfigurations = { light = { momentum = 0.5 } }", "Plain")
 

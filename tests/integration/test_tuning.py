@@ -237,6 +237,7 @@ def test_a_damaged_cache_is_tuned_anew(open_project):
     assert len(trials(open_project.bench(AUTO))) == 2 * 3 * 13
 
 
+@pytest.mark.full
 def test_a_worker_and_a_serial_session_agree(open_project):
     rows = []
     for arguments in (("-n0",), ("-n2",)):

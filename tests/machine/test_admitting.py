@@ -64,6 +64,7 @@ def test_what_a_task_raises_is_a_finding(found):
     assert (only.rule, only.passed, only.sentence) == ("run", False, "ArithmeticError: no value")
 
 
+@pytest.mark.full
 def test_two_processes_find_what_one_finds_and_survive_one_another(found, tmp_path):
     tasks = [found[name] for name in ("own_good", "own_dies", "own_open")]
     said = []
