@@ -17,6 +17,7 @@ from typing import Any
 
 from pytest_optbench import SUITE_VERSION, __version__
 from pytest_optbench.commands import MODULES
+from pytest_optbench.commands.arguments import count, progress
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.gate import DEFAULT_FAIL_ON, FAIL_ON, Gate, parse_fail_on
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument(
         "--tasks", dest="more", action="append", default=[], metavar="EXPR", help="the same, as an option"
     )
-    calibrate.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; a task is one's own")
+    calibrate.add_argument("--jobs", type=count, default=1, metavar="N", help="processes; a task is one's own")
     calibrate.add_argument(
         "--missing", action="store_true", help="keep targets and budgets, and add only references that have no row yet"
     )
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     admit = commands.add_parser("admit", help="test tasks against the rules of admission; a table of what was found")
     _add_choice(admit)
     admit.add_argument("--full", action="store_true", help="all seeds of the rules; minutes, not seconds")
-    admit.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; a task is one's own")
+    admit.add_argument("--jobs", type=count, default=1, metavar="N", help="processes; a task is one's own")
     admit.add_argument("--csv", type=Path, metavar="PATH", help="also write what was found as CSV, a row for each rule")
     fingerprint = commands.add_parser("fingerprint", help="record what optimizers do along fixed gradients, or compare")
     fingerprint.add_argument(
@@ -126,12 +127,12 @@ def _add_map(commands: Any) -> None:
     found.add_argument("--lr", type=_rate, nargs="+", metavar="LR", help="learning rates; default: 1e-5 to 1e1")
     found.add_argument(
         "--sample",
-        type=partial(_count, noun="variants"),
+        type=partial(count, noun="variants"),
         metavar="N",
         help="so many variants only; default: all, or 40 for an optimizer that is not element-wise",
     )
     found.add_argument("--variants", default="", metavar="EXPR", help="only these: names, words and patterns")
-    found.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes")
+    found.add_argument("--jobs", type=count, default=1, metavar="N", help="processes")
 
 
 def _add_results(commands: Any) -> None:
@@ -160,12 +161,6 @@ def _add_results(commands: Any) -> None:
     accept.add_argument("results", type=Path, help="a runs table, or a baseline")
     accept.add_argument("baseline", type=Path, help="the baseline; a new one if there is none")
     accept.add_argument("--remove-gone", action="store_true", help="also remove what the results lack")
-
-
-def _count(text: str, noun: str = "processes") -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of {noun}; expected at least 1")
-    return int(text)
 
 
 def _rate(text: str) -> float:
@@ -267,7 +262,7 @@ def _calibrate(options: argparse.Namespace) -> int:
         missing=options.missing,
     )
     try:
-        failures = campaign.run(_progress)
+        failures = campaign.run(progress)
     except OSError as error:
         raise OptbenchError(f"--out {options.out}: {error}") from error
     except KeyboardInterrupt:
@@ -279,11 +274,6 @@ def _calibrate(options: argparse.Namespace) -> int:
         sys.stderr.write("what is done is kept, and the same command tries only these again:\n")
         sys.stderr.writelines(f"  {name}: {sentence}\n" for name, sentence in failures.items())
     return 1 if failures else 0
-
-
-def _progress(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
 
 
 def _admit(options: argparse.Namespace) -> int:
@@ -305,7 +295,7 @@ def _admit(options: argparse.Namespace) -> int:
     found = {}
     interrupted = False
     try:
-        for name, findings in admitting.run(_progress):
+        for name, findings in admitting.run(progress):
             found[name] = findings
     except KeyboardInterrupt:
         interrupted = True
@@ -374,7 +364,7 @@ def _map(options: argparse.Namespace) -> int:
         drawn = True
     except OptbenchError as error:
         drawn = False
-        _progress(f"optbench: {error}")
+        progress(f"optbench: {error}")
     with contextlib.redirect_stdout(sys.stderr):  # of what an optimizer prints
         plan = plan_map(
             parse_option(options.optimizer, option="optbench map"),
@@ -384,8 +374,8 @@ def _map(options: argparse.Namespace) -> int:
             sample=options.sample,
         )
         if plan.reason:
-            _progress(f"optbench: every run has an instance of its own ({plan.reason}): a sample of the variants")
-        rows = run_map(plan, jobs=options.jobs, report=_progress)
+            progress(f"optbench: every run has an instance of its own ({plan.reason}): a sample of the variants")
+        rows = run_map(plan, jobs=options.jobs, report=progress)
     with _writing(options.out):
         options.out.mkdir(parents=True, exist_ok=True)
         write_atomically(options.out / "map.csv", SHEET.to_csv(rows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ from pytest_optbench.machine.engine.case import Case, CaseRun
 from pytest_optbench.machine.recipe import Recipe, validate
 from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.registry import threshold_of
+
+with contextlib.suppress(ImportError):  # without the extra `plot`
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_pdf
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401 - see _imported_once
 from pytest_optbench.report.page import document  # noqa: F401 - see _imported_once
 
 pytest_plugins = ["pytester"]

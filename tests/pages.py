@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pytest_optbench.analysis.cases import CaseSummary, read_cases, reference_cases
+from pytest_optbench.analysis.cases import CaseSummary, reference_cases
+from pytest_optbench.analysis.reading import read_cases
 from pytest_optbench.report.page.document import page
 from pytest_optbench.words.run import Run
 from pytest_optbench.words.table import to_csv

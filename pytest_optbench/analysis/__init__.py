@@ -1,1 +1,1 @@
-"""Analysis: runs tables, streamed into cases, and what is computed from many of them; numpy and pandas."""
+"""Analysis: runs tables, streamed into cases, and what is computed from many of them; numpy."""

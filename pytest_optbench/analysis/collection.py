@@ -15,9 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_optbench.analysis.cases import Band, CaseSummary, read_cases, reference_cases
+from pytest_optbench.analysis.bands import Band
+from pytest_optbench.analysis.cases import CaseSummary, reference_cases
 from pytest_optbench.analysis.histograms import Histogram
 from pytest_optbench.analysis.rates import Tried, tried
+from pytest_optbench.analysis.reading import read_cases
 from pytest_optbench.words.errors import require_known
 from pytest_optbench.words.standing import SEVERAL_GRADIENTS
 from pytest_optbench.words.threshold import shipped_thresholds

@@ -36,11 +36,13 @@ def add(commands: Any) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from pytest_optbench.analysis.board import boards  # noqa: PLC0415 - imports numpy and pandas
-    from pytest_optbench.analysis.cases import read_cases, reference_cases  # noqa: PLC0415 - imports pandas
+    from pytest_optbench.analysis.board import boards  # noqa: PLC0415 - imports numpy
+    from pytest_optbench.analysis.cases import reference_cases  # noqa: PLC0415 - imports numpy
     from pytest_optbench.analysis.correlation import correlations, paragraph  # noqa: PLC0415 - imports numpy
-    from pytest_optbench.analysis.entries import entries_of  # noqa: PLC0415 - imports numpy and pandas
+    from pytest_optbench.analysis.entries import entries_of  # noqa: PLC0415 - imports numpy
+    from pytest_optbench.analysis.reading import read_cases  # noqa: PLC0415 - imports numpy
     from pytest_optbench.report.correlation_picture import draw  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.report.figures import counted  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.report.leaderboard import (  # noqa: PLC0415 - with the other lazy ones
         correlation_csv,
         markdown,
@@ -76,7 +78,9 @@ def run(options: argparse.Namespace) -> int:
                 write_atomically(options.out / f"correlation.{name}", content)
     except OSError as error:
         raise OptbenchError(f"--out {options.out}: {error.strerror or error}") from error
-    sys.stdout.write(f"{options.out / 'index.html'}: {len(entries)} entries on {len(found)} boards\n")
+    sys.stdout.write(
+        f"{options.out / 'index.html'}: {counted(len(entries), 'optimizer')} on {counted(len(found), 'board')}\n"
+    )
     return 0
 
 

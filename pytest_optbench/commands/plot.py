@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from pytest_optbench.report.picture import require_drawable  # noqa: PLC0415 - with the other lazy ones
 
     require_drawable(options.out / "curves.pdf")
-    from pytest_optbench.report.plots.book import chosen_figures, write_book  # noqa: PLC0415 - imports pandas
+    from pytest_optbench.report.plots.book import chosen_figures, write_book  # noqa: PLC0415 - imports numpy
 
     names = chosen_figures(options.only, where="--only")
     references = [name for part in options.references.split(",") if (name := part.strip())]

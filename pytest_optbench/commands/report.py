@@ -22,9 +22,10 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write the page; raises OptbenchError where a table cannot be read, or the page not be written."""
-    from pytest_optbench.analysis.cases import read_cases, reference_cases  # noqa: PLC0415 - imports pandas
+    from pytest_optbench.analysis.cases import reference_cases  # noqa: PLC0415 - imports numpy
+    from pytest_optbench.analysis.reading import read_cases  # noqa: PLC0415 - imports numpy
     from pytest_optbench.machine.tasks.registry import all_tasks  # noqa: PLC0415 - imports torch
-    from pytest_optbench.report.page.document import page  # noqa: PLC0415 - imports pandas
+    from pytest_optbench.report.page.document import page  # noqa: PLC0415 - imports numpy
 
     tables, out = list(options.tables), options.out
     if any(out.resolve() == table.resolve() for table in tables):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+from pytest_optbench.commands.arguments import count, progress
 
 
 def add(commands: Any) -> None:
@@ -22,9 +25,9 @@ def add(commands: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the runs tables")
     parser.add_argument("--tier", default="small", choices=("unit", "small", "full"), help="(default: %(default)s)")
     parser.add_argument("--tasks", default="", metavar="EXPR", help="names, tags and patterns with and/or/not")
-    parser.add_argument("--seeds", type=_count, metavar="N", help="seeds of a case; default: 32")
+    parser.add_argument("--seeds", type=partial(count, noun="seeds"), metavar="N", help="seeds of a case; default: 32")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these optimizers of the table")
-    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="processes; an optimizer is one's own")
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes; an optimizer is one's own")
     parser.add_argument(
         "--timeout", type=float, default=3600.0, metavar="SECONDS", help="for an optimizer (default: 3600)"
     )
@@ -50,12 +53,12 @@ def run(options: argparse.Namespace) -> int:
         case_timeout=options.case_timeout,
     )
     try:
-        failures = study.run(_progress)
+        failures = study.run(progress)
     except KeyboardInterrupt:
-        _progress("optbench: interrupted; what is done is kept, and the same command goes on from there")
+        progress("optbench: interrupted; what is done is kept, and the same command goes on from there")
         return 130
     for name, sentence in failures.items():
-        _progress(f"optbench: {name}: {sentence}")
+        progress(f"optbench: {name}: {sentence}")
     sys.stdout.write(f"next: optbench leaderboard {options.out}/*.csv --with-references --out site\n")
     return 1 if failures else 0
 
@@ -63,16 +66,3 @@ def run(options: argparse.Namespace) -> int:
 def shipped_list() -> Path:
     """The table of the optimizers of the leaderboard."""
     return Path(str(resources.files("pytest_optbench.data").joinpath("leaderboard", "optbench.toml")))
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
-    return int(text)
-
-
-def _progress(line: str) -> None:
-    from pytest_optbench.report.inert import harmless  # noqa: PLC0415 - with the other lazy ones
-
-    sys.stderr.write(f"{harmless(line)}\n")
-    sys.stderr.flush()

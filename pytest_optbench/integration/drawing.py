@@ -12,7 +12,7 @@ from pytest_optbench.words.table import to_csv
 
 def drawn(runs: Sequence[Run], folder: Path) -> list[str]:
     """Draw the figures of the runs into a folder; their names. Raises OptbenchError where they cannot be written."""
-    from pytest_optbench.report.plots.book import write_book  # noqa: PLC0415 - imports pandas
+    from pytest_optbench.report.plots.book import write_book  # noqa: PLC0415 - imports numpy
 
     with tempfile.TemporaryDirectory(prefix="optbench-plot-") as temporary:
         table = Path(temporary) / "runs.csv"

@@ -17,8 +17,9 @@ SOURCE = "this session"
 
 def session_page(rows: Sequence[Run], review: Review, *, tags: Mapping[str, Collection[str]], command: str) -> str:
     """The HTML page of the rows. It is made of them as a table, so that it is the page of the CSV, too."""
-    from pytest_optbench.analysis.cases import CaseSummary, read_cases, reference_cases  # noqa: PLC0415 - imports pandas
-    from pytest_optbench.report.page.document import page  # noqa: PLC0415 - imports pandas
+    from pytest_optbench.analysis.cases import CaseSummary, reference_cases  # noqa: PLC0415 - imports numpy
+    from pytest_optbench.analysis.reading import read_cases  # noqa: PLC0415 - imports numpy
+    from pytest_optbench.report.page.document import page  # noqa: PLC0415 - imports numpy
 
     def read(table: Path) -> Iterator[CaseSummary]:
         for case in read_cases([table], curves=True):

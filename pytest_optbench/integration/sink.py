@@ -153,7 +153,7 @@ class Sink:
             self._write_markdown(self.markdown, session)
         if self.html is not None and session.exitstatus not in _NOTHING_RAN:
             self._write_page(self.html, session)
-        if self.session.plot is not None and self.rows and not _dry(session.config):
+        if self.session.plot is not None and self.rows and session.exitstatus not in _NOTHING_RAN:
             self._draw(self.session.plot, session)
 
     def _decides(self, row: Run) -> bool:

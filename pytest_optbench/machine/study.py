@@ -58,6 +58,8 @@ class Study:
         """
         for name in self.only:
             require_known(name, [one.name for one in self.table.optimizers], where="study", what="optimizer")
+        if not self.table.optimizers:
+            raise OptbenchError(f"{self.table.path}: no optimizer to run; expected tables as in [optimizers.NAME]")
         try:
             (self.out / "logs").mkdir(parents=True, exist_ok=True)
         except OSError as error:

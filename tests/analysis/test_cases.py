@@ -9,8 +9,9 @@ from dataclasses import replace
 import pytest
 from tables import case, run, trial, write
 
-from pytest_optbench.analysis import cases
-from pytest_optbench.analysis.cases import band, read_cases, reference_cases
+from pytest_optbench.analysis.bands import band
+from pytest_optbench.analysis.cases import reference_cases
+from pytest_optbench.analysis.reading import read_cases
 from pytest_optbench.words import baseline
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.table import to_csv
@@ -32,8 +33,7 @@ def test_a_case_has_an_entry_per_seed_in_the_order_of_seeds(tmp_path):
     assert (found.reached, found.solved, found.median_steps) == (2, True, 20.0)
 
 
-def test_cases_come_in_the_order_in_which_they_stand_whatever_the_size_of_a_chunk(tmp_path, monkeypatch):
-    monkeypatch.setattr(cases, "CHUNK", 2)
+def test_cases_come_in_the_order_in_which_they_stand(tmp_path):
     text = to_csv([*case([1, 2, 3]), *case([4, 5, 6], task="cliff"), *case([7, 8, 9], recipe="Zen")])
     found = read(tmp_path, text)
     assert [(one.recipe, one.task, one.steps) for one in found] == [
@@ -119,6 +119,7 @@ def test_an_older_table_lacks_columns(tmp_path):
         ({"curve": "[[0, 1.0], [1]]"}, "column 'curve' is no list of"),
         ({"curve": "[[Infinity, 1.0]]"}, "column 'curve' is no list of"),
         ({"diagnostics": '{"loss": 3}'}, "column 'diagnostics' is no list of"),
+        ({"level_steps": '["one"]'}, "column 'level_steps' is no list of numbers"),
         ({"diagnostics": "[]"}, "column 'diagnostics' is '[]'; expected JSON"),
     ],
 )
@@ -198,8 +199,21 @@ def test_a_table_cut_off_in_a_cell_is_told(tmp_path):
         read(tmp_path, text[: text.index('{""a""') + 3])
 
 
-def test_only_one_case_is_in_memory_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(cases, "CHUNK", 1)
+def test_a_table_cut_off_between_cells_is_told(tmp_path):
+    text = to_csv(case([10, 20]))
+    cut = text[: text.index(",", text.rindex("Acme"))]
+    with pytest.raises(OptbenchError, match=r"runs\.csv, line 3: \d+ cells where the header has \d+; truncated\?"):
+        read(tmp_path, cut)
+
+
+def test_a_compressed_table_that_is_cut_off_is_told(tmp_path):
+    path = tmp_path / "runs.csv.gz"
+    path.write_bytes(gzip.compress(to_csv(case([10, 20])).encode())[:-20])
+    with pytest.raises(OptbenchError, match=r"runs\.csv\.gz: no runs table"):
+        list(read_cases([path]))
+
+
+def test_only_one_case_is_in_memory_at_a_time(tmp_path):
     path = write(tmp_path / "runs.csv", [one for k in range(5) for one in case([1, 2], task=f"bowl{k}")])
     with path.open("a") as file:
         file.write("broken")

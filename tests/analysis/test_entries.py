@@ -7,8 +7,8 @@ import math
 import pytest
 from results import TASKS, THRESHOLDS, run
 
-from pytest_optbench.analysis.cases import read_cases
 from pytest_optbench.analysis.entries import entries_of
+from pytest_optbench.analysis.reading import read_cases
 from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.table import to_csv
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from results import THRESHOLDS, run
 
-from pytest_optbench.analysis.cases import Trial, read_cases
+from pytest_optbench.analysis.cases import Trial
+from pytest_optbench.analysis.reading import read_cases
 from pytest_optbench.analysis.score import area, breadth, scored, seed_scores, value_scores
 from pytest_optbench.words.table import to_csv
 

@@ -41,6 +41,13 @@ def test_a_folder_that_cannot_be_is_a_usage_error(project: Project, path: str, s
     assert project.table("Descent").run("--optbench", f"--optbench-plot={path}").error == sentence
 
 
+@pytest.mark.usefixtures("_no_pictures")
+def test_who_interrupts_does_not_wait_for_figures(project: Project) -> None:
+    result = project.table('Descent\ntasks = "bowl2"', "Interrupts").bench("--optbench-plot=figures")
+    assert result.code == pytest.ExitCode.INTERRUPTED
+    assert not (project.folder / "figures").exists()
+
+
 def test_a_session_that_measures_nothing_draws_nothing(project: Project) -> None:
     project.table("Descent").run("--optbench", "--optbench-plot=figures", "--collect-only")
     assert not (project.folder / "figures").exists()

@@ -36,6 +36,13 @@ def test_a_table_that_is_not_there_is_a_mistake(tmp_path, capsys):
     assert "no table of optbench" in capsys.readouterr().err
 
 
+def test_a_table_without_optimizers_is_a_mistake(tmp_path, capsys):
+    (tmp_path / "optbench.toml").write_text("")
+    assert cli.main(["study", str(tmp_path / "optbench.toml"), "--out", str(tmp_path / "out")]) == 2
+    assert "optbench.toml: no optimizer to run; expected tables as in [optimizers.NAME]" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_list_has_all_of_torch_but_what_needs_sparse_gradients():
     every = {
         f"torch.{name}"

@@ -12,7 +12,8 @@ from html.parser import HTMLParser
 import pytest
 from pages import HOSTILE, few, read, runs, written
 
-from pytest_optbench.analysis.cases import Band, reference_cases
+from pytest_optbench.analysis.bands import Band
+from pytest_optbench.analysis.cases import reference_cases
 from pytest_optbench.report.page import document
 from pytest_optbench.report.page.commands import option_of
 from pytest_optbench.report.page.detail import detail

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_optbench.analysis.cases import Band
+from pytest_optbench.analysis.bands import Band
 from pytest_optbench.words.run import Curve
 
 
