@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pytest_optbench.analysis.categories import ALL, CATEGORIES, OTHER, TaskFacts, category_of
 from pytest_optbench.analysis.entries import Entry
-from pytest_optbench.analysis.score import Scored, value_scores
+from pytest_optbench.analysis.score import Scored, relative_scores
 
 REPLICATES = 1000
 SEED = 20260101
@@ -158,7 +158,7 @@ def _places(names: Sequence[str], entries: Sequence[Entry]) -> tuple[Place, ...]
 def _task_scores(cases: Sequence[Scored]) -> list[NDArray[np.float64]]:
     """The scores of every entry's seeds on one task."""
     if any(case.scores is None for case in cases):
-        return value_scores(cases)
+        return relative_scores(cases)
     return [case.scores for case in cases if case.scores is not None]
 
 

@@ -40,7 +40,8 @@ def read_cases(
     recipes: Collection[str] | None = None,
 ) -> Iterator[CaseSummary]:
     """The cases of runs tables, one after another, in the order in which they stand; with every seed's curve and
-    diagnostics if `curves`; those of some `recipes` only, if they are given.
+    diagnostics if `curves` (its curve in any case where the task has no target); those of some `recipes` only, if they
+    are given.
 
     Columns to `skip` are taken as empty, which saves the time to read them; of a curve to skip, the end is read. A
     million runs take minutes with curves and diagnostics, and less than half of that without.
@@ -137,6 +138,7 @@ def _summary(key: Key, rows: list[dict[str, Any]], path: Path, wanted: _Wanted) 
     quantities = dict.fromkeys(name for one in diagnostics for name in one)
     signs = {name: [one.get(name, ()) for one in diagnostics] for name in quantities}
     metrics = [_json(row, "metrics", where, empty={}) for row in scored]
+    target = _float(first, "target", where)
     return CaseSummary(
         source=str(path),
         recipe=key[0],
@@ -144,7 +146,7 @@ def _summary(key: Key, rows: list[dict[str, Any]], path: Path, wanted: _Wanted) 
         task_version=key[2],
         budget=_whole(first, "budget", where),
         eval_every=_whole(first, "eval_every", where) if first.get("eval_every") else 1,
-        target=_float(first, "target", where),
+        target=target,
         optimum=_float(first, "optimum", where) if first.get("optimum") else None,
         shared={name: first.get(name, "") for name in SHARED},
         threads=_whole(first, "threads", where) if first.get("threads") else 1,
@@ -164,7 +166,7 @@ def _summary(key: Key, rows: list[dict[str, Any]], path: Path, wanted: _Wanted) 
         metrics=_medians_of(metrics),
         medians=_medians_of([_numbers(row, MEASURED, where) for row in scored]),
         comparison=_numbers(first, COMPARED, where),
-        curves=tuple(map(_points, points)) if wanted.curves else (),
+        curves=tuple(map(_points, points)) if wanted.curves or target == -math.inf else (),
         trials=_trials(rows, where),
         ends=_ends(scored),
         signs=tuple({name: _points(one) for name, one in some.items()} for some in diagnostics)

@@ -5,13 +5,13 @@ a logarithmic axis from a hundredth of the budget to the budget, as a share of t
 al. 2016, "COCO: performance assessment", arXiv 1605.03560), with each task in equal weight, and integrated as the
 performance profiles of AlgoPerf are (Dahl et al. 2023, arXiv 2306.07179). It is 1 where every level is reached in a
 hundredth of the budget or less, and 0 where nothing is reached within it. A pair that is reached in half of the budget
-counts log 2 / log 100 = 0.15, one in a tenth 0.5.
+counts log 2 / log 100 = 0.15, one in a tenth 0.5. Where a task has no target, those who are compared set the levels.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_optbench.analysis.cases import CaseSummary, Trial
+from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.run import Curve
 from pytest_optbench.words.statistics import median
 from pytest_optbench.words.threshold import Threshold
 
 SPAN = 100.0
 """The axis begins at this part of the budget: sooner is no better."""
+HALVINGS = 7
+"""Levels of a task without target: the last leaves 1/128 of the way."""
 Values = NDArray[np.float64]
 
 
@@ -38,6 +42,9 @@ class Scored:
     """None where the task has no target: then only beside others is a value good or bad."""
     initial: Values
     best: Values
+    budget: int
+    curves: tuple[Curve, ...]
+    """Where the task has no target; else ()."""
     reached: int
     solved: bool
     speed_up: float
@@ -66,6 +73,8 @@ def scored(case: CaseSummary, threshold: Threshold | None, *, tier: str = "") ->
         scores=None if case.target == -math.inf else seed_scores(case, levels),
         initial=np.array(case.initial),
         best=np.array(case.best),
+        budget=case.budget,
+        curves=_curves(case) if case.target == -math.inf else (),
         reached=case.reached,
         solved=case.solved,
         speed_up=math.nan if par is None else par / max(case.median_steps, 1.0),
@@ -104,20 +113,31 @@ def area(steps: Values, budget: int) -> Values:
     return np.clip(found, 0.0, 1.0)
 
 
-def value_scores(cases: Sequence[Scored]) -> list[Values]:
-    """The scores of cases on one task without a target: the way from the initial value to the best of all cases.
+def relative_scores(cases: Sequence[Scored]) -> list[Values]:
+    """The scores of cases on one task without a target, whose levels are set by the cases themselves.
 
-    (initial - best) / (initial - least), `least` being the least median of best values among `cases`: 1 for the
-    optimizer that leads, 0 for one that never came below where it started. They depend on who is compared.
+    With `least` the least median of best values among `cases`, and the way that of the median initial value to it, the
+    levels leave 1/2, 1/4, ... 1/128 of the way, as the targets of COCO are spaced on a logarithmic axis; the score is
+    the area under the ECDF as where there is a target. Steps are those of the points that a curve keeps, about ten to a
+    decade. They depend on who is compared.
     """
-    least = min((float(np.median(case.best)) for case in cases if np.isfinite(np.median(case.best))), default=0.0)
-    found = []
-    for case in cases:
-        way = case.initial - least
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(way > 0, (case.initial - case.best) / way, 1.0)
-        found.append(np.clip(np.nan_to_num(share, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 1.0))
-    return found
+    least = _least_median(case.best for case in cases)
+    way = _least_median(case.initial for case in cases) - least
+    levels = [least + way * 0.5**k for k in range(1, HALVINGS + 1)]
+    return [
+        area(np.array([[first_below(curve, one) for one in levels] for curve in case.curves]), case.budget).mean(axis=1)
+        for case in cases
+    ]
+
+
+def _least_median(each: Iterable[Values]) -> float:
+    """NaN, which nothing is below, where no median is finite."""
+    return min((middle for one in each if math.isfinite(middle := float(np.median(one)))), default=math.nan)
+
+
+def first_below(curve: Curve, level: float) -> float:
+    """The steps after which the curve is first at or below the level; infinite where it never is."""
+    return next((float(step) for step, value in curve if value <= level), math.inf)
 
 
 def breadth(trials: Sequence[Trial], level: float) -> float:
@@ -129,6 +149,15 @@ def breadth(trials: Sequence[Trial], level: float) -> float:
     if not trials or level == -math.inf:
         return math.nan
     return sum(median([math.inf if math.isnan(one) else one for one in t.best]) <= level for t in trials) / len(trials)
+
+
+def _curves(case: CaseSummary) -> tuple[Curve, ...]:
+    if len(case.curves) < len(case.seeds):
+        raise OptbenchError(
+            f"{case.source}: {case.recipe} on {case.task}@{case.task_version} has no curve of every seed; a score "
+            "without a target is made of curves"
+        )
+    return case.curves
 
 
 def _ratio(time: Any, other: Any) -> float:

@@ -26,8 +26,22 @@ def add(commands: Any) -> None:
     parser.add_argument("--tier", default="small", choices=("unit", "small", "full"), help="(default: %(default)s)")
     parser.add_argument("--tasks", default="", metavar="EXPR", help="names, tags and patterns with and/or/not")
     parser.add_argument("--seeds", type=partial(count, noun="seeds"), metavar="N", help="seeds of a case; default: 32")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="only these optimizers of the table")
-    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes; an optimizer is one's own")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="only these optimizers of the table, in this order",
+    )
+    parser.add_argument("--jobs", type=count, default=1, metavar="N", help="processes at a time")
+    parser.add_argument(
+        "--together",
+        type=partial(count, noun="optimizers"),
+        default=1,
+        metavar="N",
+        help="optimizers to a process, which saves traces; what fails is tried alone the next time (default: 1)",
+    )
     parser.add_argument(
         "--timeout", type=float, default=3600.0, metavar="SECONDS", help="for an optimizer (default: 3600)"
     )
@@ -49,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         seeds=options.seeds,
         only=options.only,
         jobs=options.jobs,
+        together=options.together,
         timeout=options.timeout,
         case_timeout=options.case_timeout,
     )

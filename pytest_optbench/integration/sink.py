@@ -64,6 +64,8 @@ class Sink:
         self.errors: list[str] = []
         self.figures: list[str] = []
         self._started = time.monotonic()
+        self._measured: float | None = None
+        """When the last item was done: figures and pages are not what runs cost."""
         self._stamp = {
             "git_sha": git_sha(config.rootpath),
             "timestamp": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -139,6 +141,7 @@ class Sink:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        self._measured = time.monotonic()
         self._write_list(session)
         self._write_csv(session)
         store = self.session.store
@@ -310,7 +313,7 @@ class Sink:
             width=terminalreporter._tw.fullwidth,
             csv=self.session.settings.csv,
             command=self.session.command,
-            seconds=time.monotonic() - self._started,
+            seconds=(self._measured or time.monotonic()) - self._started,
         ):
             terminalreporter.write_line(line.text, **line.markup)
 

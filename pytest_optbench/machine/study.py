@@ -1,7 +1,8 @@
 """A study: the recipes of a table, one after another, each in a pytest of its own; can be cut short and taken up again.
 
-A recipe is the unit of work: `DIR/NAME.csv` is there once it has been run to its end, and `study.journal` says how it
-went. A recipe that fails, hangs or ends its process costs itself, and no other.
+`DIR/NAME.csv` is there once a recipe has been run to its end, and `study.journal` says how it went. A recipe that
+fails, hangs or ends its process costs itself, and those that share the process with it; all of these are run alone the
+next time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pytest_optbench.words.declaration import OptimizerDeclaration, Table
 from pytest_optbench.words.errors import OptbenchError, require_known
 from pytest_optbench.words.journal import Entry, Journal
 from pytest_optbench.words.lock import exclusive
+from pytest_optbench.words.table import from_csv, to_csv, write_atomically
 
 JOURNAL = "study.journal"
 PATIENCE = 20.0
@@ -43,10 +45,12 @@ class Study:
     """Expression; empty for all of the tier."""
     seeds: int | None = None
     only: Sequence[str] = ()
-    """Names of recipes; all of the table unless given."""
+    """Names of recipes, in the order in which they are run; all of the table unless given."""
     jobs: int = 1
+    together: int = 1
+    """Recipes to a process: those in one share the traces of the tasks, a part of the time that each would take."""
     timeout: float = 3600.0
-    """Seconds for a recipe."""
+    """Seconds for a recipe; those of one process share them."""
     case_timeout: float = 300.0
     """Seconds for one task of a recipe."""
 
@@ -69,7 +73,8 @@ class Study:
 
     @property
     def chosen(self) -> list[OptimizerDeclaration]:
-        return [one for one in self.table.optimizers if not self.only or one.name in self.only]
+        named = {one.name: one for one in self.table.optimizers}
+        return [named[name] for name in dict.fromkeys(self.only or named)]
 
     def key(self, declaration: OptimizerDeclaration) -> str:
         """What the rows of a recipe depend on: the recipe, the version of its package, and what is asked of it."""
@@ -85,8 +90,8 @@ class Study:
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def command(self, declaration: OptimizerDeclaration) -> list[str]:
-        """The pytest that runs one recipe."""
+    def command(self, group: Sequence[OptimizerDeclaration]) -> list[str]:
+        """The pytest that runs some recipes."""
         settings: Mapping[str, object] = {
             "layer": "tasks",
             "tier": self.tier,
@@ -95,17 +100,19 @@ class Study:
             "timeout": self.case_timeout,
             "fail-on": "none",
             "compare": "none",
-            "csv": self.unfinished(declaration.name),
+            "csv": self.unfinished(group),
         }
         return [
-            *(sys.executable, "-m", "pytest", "--optbench", f"{self.table.path.resolve()}::{declaration.name}"),
+            *(sys.executable, "-m", "pytest", "--optbench"),
+            *(f"{self.table.path.resolve()}::{declaration.name}" for declaration in group),
             *("-c", str((self.out / "pytest.ini").resolve()), "--rootdir", str(self.table.path.parent.resolve())),
             *("-p", "no:cacheprovider", "-q", "--tb=line"),
             *(f"--optbench-{name}={value}" for name, value in settings.items() if value not in (None, "")),
         ]
 
-    def unfinished(self, name: str) -> Path:
-        """Where the rows of a recipe are until it is done."""
+    def unfinished(self, group: Sequence[OptimizerDeclaration]) -> Path:
+        """Where the rows of some recipes are until they are done; the log lies beside it."""
+        name = group[0].name if len(group) == 1 else f"{group[0].name}+{len(group) - 1}"
         return (self.out / "logs" / f"{name}.csv").resolve()
 
 
@@ -124,44 +131,49 @@ class _Desk:
         (self.study.out / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
 
     def work(self) -> dict[str, str]:
-        pending = self._pending()
-        total, started = len(pending), time.monotonic()
+        groups = self._groups()
+        total, started, finished = sum(map(len, groups)), time.monotonic(), 0
         self.say(f"{len(self.study.chosen) - total} of {len(self.study.chosen)} optimizers are done; {total} to run")
         with ThreadPoolExecutor(self.study.jobs) as threads:
-            running = {threads.submit(self._run, one): one for one in pending}
+            running = {threads.submit(self._run, group): group for group in groups}
             try:
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in done:
-                        one = running.pop(future)
-                        self._take(one, future)
-                        share = (total - len(running)) / total
-                        left = (time.monotonic() - started) * (1 - share) / share
-                        self.say(f"[{total - len(running)}/{total}] about {left / 60:.0f} min left")
+                        group = running.pop(future)
+                        self._take(group, future)
+                        finished += len(group)
+                        left = (time.monotonic() - started) * (total - finished) / finished
+                        self.say(f"[{finished}/{total}] about {left / 60:.0f} min left")
             except BaseException:
                 self.stopped = True
                 threads.shutdown(cancel_futures=True)
                 raise
         return self.failures
 
-    def _pending(self) -> list[OptimizerDeclaration]:
-        done = {entry["name"]: entry["key"] for entry in self.journal.entries() if entry.get("status") == "done"}
-        return [
-            one
-            for one in self.study.chosen
-            if done.get(one.name) != self.study.key(one) or not (self.study.out / f"{one.name}.csv").is_file()
-        ]
+    def _groups(self) -> list[list[OptimizerDeclaration]]:
+        """What is to be run, by process: what has failed, perhaps by what it shared one with, is alone."""
+        entries = {entry["name"]: entry for entry in self.journal.entries()}
+        fresh: list[OptimizerDeclaration] = []
+        alone: list[OptimizerDeclaration] = []
+        for one in self.study.chosen:
+            entry = entries.get(one.name, {})
+            status = entry.get("status") if entry.get("key") == self.study.key(one) else None
+            if status == "done" and (self.study.out / f"{one.name}.csv").is_file():
+                continue
+            (alone if status in ("failed", "timeout") else fresh).append(one)
+        size = self.study.together
+        return [*(fresh[k : k + size] for k in range(0, len(fresh), size)), *([one] for one in alone)]
 
-    def _run(self, declaration: OptimizerDeclaration) -> Entry | None:
-        """Run one recipe; None where it was cut short."""
+    def _run(self, group: Sequence[OptimizerDeclaration]) -> list[Entry]:
+        """Run some recipes in one process; empty where it was cut short."""
         if self.stopped:
-            return None
-        name, started = declaration.name, time.monotonic()
-        unfinished = self.study.unfinished(name)
+            return []
+        started, unfinished = time.monotonic(), self.study.unfinished(group)
         unfinished.unlink(missing_ok=True)
-        with (self.study.out / "logs" / f"{name}.log").open("w", encoding="utf-8") as log:
+        with unfinished.with_suffix(".log").open("w", encoding="utf-8") as log:
             process = subprocess.Popen(
-                self.study.command(declaration),
+                self.study.command(group),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -169,20 +181,24 @@ class _Desk:
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 start_new_session=True,
             )
-            status = self._watch(process, started + self.study.timeout)
+            status = self._watch(process, started + self.study.timeout * len(group))
         if status == "stopped":
-            return None
+            return []
+        names = [one.name for one in group]
         if unfinished.is_file():
-            unfinished.replace(self.study.out / f"{name}.csv")
+            _deal(unfinished, {name: self.study.out / f"{name}.csv" for name in names})
         elif status == "done":
             status = "failed"
-        return {
-            "name": name,
-            "key": self.study.key(declaration),
-            "status": status,
-            "exit": process.returncode,
-            "seconds": round(time.monotonic() - started, 1),
-        }
+        return [
+            {
+                "name": one.name,
+                "key": self.study.key(one),
+                "status": status,
+                "exit": process.returncode,
+                "seconds": round((time.monotonic() - started) / len(group), 1),
+            }
+            for one in group
+        ]
 
     def _watch(self, process: subprocess.Popen[bytes], ends: float) -> str:
         """Wait for the process to end, or end it; says how that went."""
@@ -194,15 +210,24 @@ class _Desk:
         # 1: some case was missed, or crashed, which is a result.
         return "done" if process.returncode in (0, 1) else "failed"
 
-    def _take(self, declaration: OptimizerDeclaration, future: Future[Entry | None]) -> None:
-        entry = future.result()
-        if entry is None:
-            return
-        self.journal.append(entry)
-        name, status = declaration.name, entry["status"]
-        self.say(f"{name}: {status} after {entry['seconds']:.0f} s")
-        if status != "done":
-            self.failures[name] = f"{status}; {_last_line(self.study.out / 'logs' / f'{name}.log')}"
+    def _take(self, group: Sequence[OptimizerDeclaration], future: Future[list[Entry]]) -> None:
+        for entry in future.result():
+            self.journal.append(entry)
+            name, status = entry["name"], entry["status"]
+            self.say(f"{name}: {status} after {entry['seconds']:.0f} s")
+            if status != "done":
+                self.failures[name] = f"{status}; {_last_line(self.study.unfinished(group).with_suffix('.log'))}"
+
+
+def _deal(path: Path, ways: Mapping[str, Path]) -> None:
+    """Give the rows of every recipe a table of its own, in place of the one that has them all."""
+    if len(ways) == 1:
+        path.replace(*ways.values())
+        return
+    runs = from_csv(path.read_text(encoding="utf-8"), where=str(path))
+    for name, way in ways.items():
+        write_atomically(way, to_csv(run for run in runs if run.recipe == name))
+    path.unlink()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

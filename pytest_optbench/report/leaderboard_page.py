@@ -17,9 +17,9 @@ from pytest_optbench.report.leaderboard import HEADINGS, hyperparameters, labell
 HOW = (
     "The score of a task is the area under the curve of targets reached, over the logarithm of the steps, from a "
     "hundredth of the budget to the budget, over all its seeds and levels; the score of an entry is the mean over "
-    "tasks. A task without a target counts the way from its initial value to the best of all entries, at fixed steps. "
-    "Intervals, of scores and of ranks, hold 95 % of 1000 bootstrap replicates that draw tasks and, in them, "
-    "seeds.",
+    "tasks. The levels of a task without a target leave 1/2, 1/4, ... 1/128 of the way from the initial value to the "
+    "best of all entries. Intervals, of scores and of ranks, hold 95 % of 1000 bootstrap replicates that draw tasks "
+    "and, in them, seeds.",
     "What is misread most easily: the order of two entries whose rank intervals overlap says nothing; regimes are "
     "never in one table, for a tuned optimizer beats one at its defaults whatever the two are; and an entry that lacks "
     "a task is not ranked at all. Budgets are twice what tuned AdamW needs, or the reference that stands in for it, so "

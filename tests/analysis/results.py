@@ -71,6 +71,8 @@ def entry(recipe, scores, *, source="runs.csv", regime="tuned", tier="unit", **f
                 "scores": np.array(own, dtype=float),
                 "initial": np.ones(len(own)),
                 "best": np.zeros(len(own)),
+                "budget": 100,
+                "curves": (),
                 "reached": len(own),
                 "solved": True,
                 "speed_up": 1.0,

@@ -107,12 +107,13 @@ def test_tasks_that_the_suite_does_not_know_are_other():
 
 def test_tasks_without_target_are_scored_beside_each_other():
     entries = []
-    for name, best in (("A", 4.0), ("B", 2.0)):
-        whole = entry(name, GOOD, initial=np.full(8, 10.0), best=np.full(8, best))
+    for name, best in (("A", 65.0), ("B", 1.0)):
+        curves = (((0, 129.0), (1, best)),) * 8
+        whole = entry(name, GOOD, initial=np.full(8, 129.0), best=np.full(8, best), curves=curves)
         entries.append(replace(whole, cases={task: replace(one, scores=None) for task, one in whole.cases.items()}))
     (board,) = boards(entries, tasks=TASKS)
     places = board.rankings[0].places
     assert [(place.entry.recipe, place.score, place.solved) for place in places] == [
         ("B", 1.0, None),
-        ("A", 0.75, None),
+        ("A", pytest.approx(1 / 7), None),
     ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,8 @@ from results import THRESHOLDS, run
 
 from pytest_optbench.analysis.cases import Trial
 from pytest_optbench.analysis.reading import read_cases
-from pytest_optbench.analysis.score import area, breadth, scored, seed_scores, value_scores
+from pytest_optbench.analysis.score import area, breadth, relative_scores, scored, seed_scores
+from pytest_optbench.words.errors import OptbenchError
 from pytest_optbench.words.table import to_csv
 
 
@@ -87,9 +90,49 @@ def test_breadth_is_unknown_without_trials():
     assert math.isnan(breadth((), 0.3))
 
 
-def test_values_are_scored_by_the_way_to_the_best_of_all(case_of):
-    cases = [
-        scored(case_of(run(target=-math.inf, outcome="missed", steps_to_target=None, initial=10.0, best=best)), None)
-        for best in (2.0, 6.0, 10.0, None)
-    ]
-    assert [float(one[0]) for one in value_scores(cases)] == pytest.approx([1.0, 0.5, 0.0, 0.0])
+def without_target(case_of, *curves):
+    """A case on a task of 100 steps without a target, with a seed per curve."""
+    return scored(
+        case_of(
+            *(
+                run(
+                    seed=seed,
+                    budget=100,
+                    target=-math.inf,
+                    outcome="missed",
+                    steps_to_target=None,
+                    initial=curve[0][1],
+                    best=min(value for _, value in curve),
+                    curve=json.dumps(curve),
+                )
+                for seed, curve in enumerate(curves)
+            )
+        ),
+        None,
+    )
+
+
+def test_without_a_target_levels_halve_the_way_to_the_best_of_all(case_of):
+    # The way is from 129 to 1: levels at 65, 33, 17, 9, 5, 3, 2.
+    leads = without_target(case_of, ((0, 129.0), (1, 33.0), (10, 2.0), (100, 1.0)))
+    second = without_target(case_of, ((0, 129.0), (10, 65.5), (100, 65.0)))
+    stays = without_target(case_of, ((0, 129.0), (10, 200.0), (100, 129.0)))
+    scores = [float(one[0]) for one in relative_scores([leads, second, stays])]
+    assert scores == pytest.approx([(2 + 5 * 0.5) / 7, 0.0, 0.0])
+
+
+def test_without_a_target_the_level_of_a_seed_is_reached_when_it_first_is(case_of):
+    case = without_target(case_of, ((0, 129.0), (1, 1.0), (100, 50.0)), ((0, 129.0), (10, 1.0), (100, 1.0)))
+    assert relative_scores([case])[0].tolist() == pytest.approx([1.0, 0.5])
+
+
+def test_a_diverged_run_without_a_target_reaches_nothing(case_of):
+    leads = without_target(case_of, ((0, 129.0), (100, 1.0)))
+    diverged = without_target(case_of, ((0, 129.0), (1, math.nan)))
+    assert relative_scores([leads, diverged])[1].tolist() == [0.0]
+
+
+def test_a_table_without_curves_has_no_score_where_there_is_no_target(case_of):
+    case = case_of(run(target=-math.inf, outcome="missed", steps_to_target=None))
+    with pytest.raises(OptbenchError, match="no curve of every seed"):
+        scored(replace(case, curves=()), None)

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from tables import run
 
 from pytest_optbench.machine import study as module
 from pytest_optbench.machine.study import JOURNAL, Study
 from pytest_optbench.words.declaration import read_table
 from pytest_optbench.words.errors import OptbenchError
+from pytest_optbench.words.table import from_csv, to_csv
 
 TOML = """
 [optimizers.Good]
@@ -25,17 +27,21 @@ class = "torch.optim:SGD"
 """
 WRITES = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text('rows'); sys.exit(1)"
 FAILS = "import sys; print('ERROR: no such class'); sys.exit(4)"
-HANGS = "import sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text('some'); time.sleep(60)"
+HANGS = "import sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text('some'); time.sleep(600)"
+
+
+TABLE = to_csv([run(recipe=name) for name in ("Bad", "Good", "Late")])
+WRITES_TABLE = f"import sys, pathlib; pathlib.Path(sys.argv[1]).write_text({TABLE!r})"
 
 
 class Stub(Study):
-    """Starts a line of Python for each recipe, in place of pytest."""
+    """Starts a line of Python for the first recipe of a process, in place of pytest."""
 
     programs: ClassVar[dict[str, str]] = {"Good": WRITES, "Bad": FAILS, "Late": WRITES}
 
-    def command(self, declaration):
-        python, *_ = super().command(declaration)
-        return [python, "-S", "-c", self.programs[declaration.name], str(self.unfinished(declaration.name))]
+    def command(self, group):
+        python, *_ = super().command(group)
+        return [python, "-S", "-c", self.programs[group[0].name], str(self.unfinished(group))]
 
 
 @pytest.fixture
@@ -95,11 +101,11 @@ def test_a_changed_recipe_is_run_anew(study):
 
 
 def test_one_that_hangs_is_ended_and_leaves_what_it_has(study):
-    study = replace(study, only=["Good"], timeout=0.3)
+    study = replace(study, only=["Good"], timeout=3)
     study.programs = {"Good": HANGS}
     started = time.monotonic()
     assert study.run([].append)["Good"].startswith("timeout")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
     assert (study.out / "Good.csv").read_text() == "some"
 
 
@@ -120,13 +126,35 @@ def test_an_interruption_keeps_what_is_done_and_ends_the_rest(study):
     assert said[0] == "1 of 2 optimizers are done; 1 to run"
 
 
+def test_those_that_share_a_process_have_a_table_each(study):
+    study = replace(study, together=3)
+    study.programs = {"Good": WRITES_TABLE}
+    assert study.run([].append) == {}
+    for name in ("Good", "Bad", "Late"):
+        assert [run.recipe for run in from_csv((study.out / f"{name}.csv").read_text(), where=name)] == [name]
+
+
+def test_what_fails_together_is_run_alone_the_next_time(study):
+    study = replace(study, together=3)
+    study.programs = {"Good": FAILS}
+    assert sorted(study.run([].append)) == ["Bad", "Good", "Late"]
+    study.programs = {"Good": WRITES, "Bad": FAILS, "Late": WRITES}
+    assert sorted(study.run([].append)) == ["Bad"]
+
+
+def test_only_names_the_order(study):
+    said = []
+    replace(study, only=["Late", "Good"]).run(said.append)
+    assert [line.partition(":")[0] for line in said if ": done" in line] == ["Late", "Good"]
+
+
 def test_a_name_that_is_not_in_the_table_is_a_mistake(study):
     with pytest.raises(OptbenchError, match="did you mean 'Good'"):
         replace(study, only=["Goood"]).run([].append)
 
 
-def test_pytest_is_asked_for_one_recipe_and_no_ini_file_but_ours(study):
-    command = Study.command(replace(study, tasks="convex", seeds=8), study.table.optimizers[0])
-    assert f"{study.table.path}::Good" in command
+def test_pytest_is_asked_for_the_recipes_and_no_ini_file_but_ours(study):
+    command = Study.command(replace(study, tasks="convex", seeds=8), study.table.optimizers[:2])
+    assert [word for word in command if "::" in word] == [f"{study.table.path}::Good", f"{study.table.path}::Bad"]
     assert {"--optbench-tasks=convex", "--optbench-seeds=8", "--optbench-tier=small"} <= set(command)
     assert command[command.index("-c") + 1] == str(Path(study.out / "pytest.ini").resolve())

@@ -317,7 +317,8 @@ def batched_for(case: Case) -> Batched:
     return _batched(case.task, case.device, case.dtype)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=256)
 def _batched(task: Task, device: str, dtype: torch.dtype) -> Batched:
-    """The task's batched functions; their traces are worth keeping from one recipe to the next."""
+    """The task's batched functions. Their traces are worth keeping from one recipe to the next, which comes after all
+    tasks of the one before: as many as a suite has, and some."""
     return Batched(task)

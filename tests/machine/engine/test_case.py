@@ -12,7 +12,8 @@ from harness import SEEDS, Odd, Prompt, Rich, Unbatchable, make_case, run
 from torch.optim import LBFGS, SGD, AdamW
 
 from pytest_optbench import SUITE_VERSION
-from pytest_optbench.machine.engine.case import CaseRun, blank_row
+from pytest_optbench.machine.engine.case import CaseRun, batched_for, blank_row
+from pytest_optbench.machine.tasks import BUILTIN
 from pytest_optbench.machine.tasks.task import Task
 from pytest_optbench.words.run import COLUMNS
 
@@ -38,6 +39,14 @@ def test_the_mode_is_the_fastest_exact_one(task, optimizer, engine, mode, size):
 
 def test_few_seeds_are_not_worth_a_stack():
     assert make_case(Rich(), SGD, engine="auto", seeds=(0, 1, 2)).mode == "lockstep"
+
+
+def test_traces_are_kept_until_the_next_recipe_comes_to_the_task():
+    case = make_case(Rich(), SGD)
+    functions = batched_for(case)
+    for task in BUILTIN:
+        batched_for(dataclasses.replace(case, task=task))
+    assert batched_for(case) is functions
 
 
 def test_rows_come_in_the_order_of_the_seeds():
