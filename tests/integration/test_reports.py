@@ -309,3 +309,26 @@ def test_pandas_takes_the_version_of_the_suite_for_text(project: Project) -> Non
     project.table("Descent").bench()
     (suite,) = set(pd.read_csv(project.folder / "rows.csv")["suite"])
     assert suite == f"optbench-{SUITE_VERSION}"
+
+
+LATE = """
+import time
+from types import SimpleNamespace
+
+import pytest
+from pytest_optbench.integration import sink
+
+sink.time = clock = SimpleNamespace(monotonic=time.monotonic)
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish():
+    clock.monotonic = lambda: time.monotonic() + 36000.0
+"""
+
+
+def test_the_time_of_runs_is_not_that_of_what_is_done_with_them(project: Project) -> None:
+    with (project.folder / "conftest.py").open("a") as file:
+        file.write(LATE)
+    text = project.table("Slow").bench().text
+    assert " runs in " in text
+    assert float(text.partition(" runs in ")[2].split()[0]) < 36000
