@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     )
     from pytest_optbench.report.leaderboard_page import page  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.report.picture import drawable  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.report.ranking_picture import pictures  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.table import write_atomically  # noqa: PLC0415 - with the other lazy ones
     from pytest_optbench.words.threshold import shipped_thresholds  # noqa: PLC0415 - with the other lazy ones
 
@@ -73,6 +74,8 @@ def run(options: argparse.Namespace) -> int:
         write_atomically(options.out / "leaderboard.csv", to_csv(found))
         write_atomically(options.out / "leaderboard.md", markdown(found, paragraph=text))
         write_atomically(options.out / "index.html", page(found, figure=figure, paragraph=text))
+        for name, content in (pictures(found) if drawable() else {}).items():
+            write_atomically(options.out / f"{name}.svg", content)
         for name, content in (("csv", correlation_csv(pairs)), ("svg", figure)):
             if pairs and content:
                 write_atomically(options.out / f"correlation.{name}", content)
