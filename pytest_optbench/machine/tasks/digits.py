@@ -15,7 +15,7 @@ from pytest_optbench.machine.tasks.classification import classification_metrics
 from pytest_optbench.machine.tasks.draws import normal, rotation
 from pytest_optbench.machine.tasks.images import EVALUATED, TRAINING_SAMPLES, cross_entropy, data_set
 from pytest_optbench.machine.tasks.knobs import knob
-from pytest_optbench.machine.tasks.task import Task, Tensors
+from pytest_optbench.machine.tasks.task import Task, Tensors, Tier
 
 NORMALIZATION_EPS = 1e-5
 _GUESSING = MappingProxyType({"initial": (2.2, 4.0)})
@@ -29,7 +29,7 @@ class DigitsTask(Task):
     held-out images.
     """
 
-    tier = "small"
+    tier: ClassVar[Tier] = "small"
     sane: ClassVar[Mapping[str, tuple[float, float]]] = _GUESSING
     evaluated: ClassVar[int] = EVALUATED
     """The first so many training images are what a network is evaluated on."""

@@ -11,11 +11,12 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, unfold
 
 from pytest_optbench.machine.streams import Streams, derived_seed
+from pytest_optbench.machine.tasks.digits import DigitsTask
 from pytest_optbench.machine.tasks.draws import normal
 from pytest_optbench.machine.tasks.images import TRAINING_SAMPLES, cross_entropy, data_set
 from pytest_optbench.machine.tasks.knobs import knob
 from pytest_optbench.machine.tasks.larger.budget import SEEDS, TAG, steps
-from pytest_optbench.machine.tasks.task import Task, Tensors
+from pytest_optbench.machine.tasks.task import Task, Tensors, Tier
 from pytest_optbench.words.threshold import Threshold
 
 SIDE = 16
@@ -33,28 +34,18 @@ def enlarged() -> Tensors:
 
 
 @dataclass(frozen=True)
-class _Classifier(Task):
+class _Classifier(DigitsTask):
     """Base class: cross-entropy on minibatches of training images; evaluated on 160 of those that are held out."""
 
-    tier = "full"
+    tier: ClassVar[Tier] = "full"
     seeds: ClassVar[int] = SEEDS
     gates: ClassVar[bool] = False
+    sane = Task.sane
 
     batch_size: int = knob(64, least=2)
 
-    def logits(self, parameters: Tensors, images: Tensor) -> Tensor:
-        """Logits (10, n) of `images` (n, 256)."""
-        raise NotImplementedError
-
     def shared(self) -> Tensors:
         return enlarged()
-
-    def batches(self, streams: Streams, start: int, steps: int, constants: Tensors) -> Tensors:
-        return {"rows": torch.randint(TRAINING_SAMPLES, (steps, self.batch_size), generator=streams.data)}
-
-    def loss(self, parameters: Tensors, constants: Tensors, batch: Tensors) -> Tensor:
-        images, labels = constants["images"][batch["rows"]], constants["labels"][batch["rows"]]
-        return cross_entropy(self.logits(parameters, images), labels)
 
     def evaluate(self, parameters: Tensors, constants: Tensors, step: Tensor) -> Tensor:
         images, labels = constants["images"][HELD_OUT], constants["labels"][HELD_OUT]
