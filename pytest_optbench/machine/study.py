@@ -31,6 +31,11 @@ JOURNAL = "study.journal"
 PATIENCE = 20.0
 """Seconds in which a process that is asked to end may write what it has."""
 _POLL = 0.2
+_PYTEST = (
+    "import signal, sys, pytest; "
+    "signal.signal(signal.SIGINT, signal.default_int_handler); "  # nohup and "&" in a script have it ignored
+    "sys.exit(pytest.main())"
+)
 Say = Callable[[str], None]
 
 
@@ -103,7 +108,7 @@ class Study:
             "csv": self.unfinished(group),
         }
         return [
-            *(sys.executable, "-m", "pytest", "--optbench"),
+            *(sys.executable, "-c", _PYTEST, "--optbench"),
             *(f"{self.table.path.resolve()}::{declaration.name}" for declaration in group),
             *("-c", str((self.out / "pytest.ini").resolve()), "--rootdir", str(self.table.path.parent.resolve())),
             *("-p", "no:cacheprovider", "-q", "--tb=line"),

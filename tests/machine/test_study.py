@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -157,4 +160,15 @@ def test_pytest_is_asked_for_the_recipes_and_no_ini_file_but_ours(study):
     command = Study.command(replace(study, tasks="convex", seeds=8), study.table.optimizers[:2])
     assert [word for word in command if "::" in word] == [f"{study.table.path}::Good", f"{study.table.path}::Bad"]
     assert {"--optbench-tasks=convex", "--optbench-seeds=8", "--optbench-tier=small"} <= set(command)
-    assert command[command.index("-c") + 1] == str(Path(study.out / "pytest.ini").resolve())
+    assert command[command.index("-c", 3) + 1] == str(Path(study.out / "pytest.ini").resolve())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signal handlers before exec")
+def test_a_process_that_inherits_ignored_interrupts_can_be_ended_all_the_same(study, tmp_path):
+    own = tmp_path / "test_own.py"
+    own.write_text("import os, signal\ndef test_it():\n    os.kill(os.getpid(), signal.SIGINT)\n    signal.pause()\n")
+    python = Study.command(study, study.table.optimizers[:1])[:3]
+    code = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    arguments = [*python, "-p", "no:cacheprovider", "-c", os.devnull, str(own)]
+    ended = subprocess.run([sys.executable, "-c", code, *arguments], check=False, capture_output=True, timeout=60)
+    assert ended.returncode == pytest.ExitCode.INTERRUPTED
