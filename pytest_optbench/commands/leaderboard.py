@@ -81,8 +81,9 @@ def run(options: argparse.Namespace) -> int:
                 write_atomically(options.out / f"correlation.{name}", content)
     except OSError as error:
         raise OptbenchError(f"--out {options.out}: {error.strerror or error}") from error
+    different = len({entry.recipe for entry in entries})  # tiers may come in files of their own
     sys.stdout.write(
-        f"{options.out / 'index.html'}: {counted(len(entries), 'optimizer')} on {counted(len(found), 'board')}\n"
+        f"{options.out / 'index.html'}: {counted(different, 'optimizer')} on {counted(len(found), 'board')}\n"
     )
     return 0
 

@@ -66,6 +66,12 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
+def test_an_optimizer_with_a_file_for_each_tier_is_one(site, capsys):
+    Path("small.csv").write_text(to_csv(runs(task="iris_logreg", tier="small")))
+    site(runs(), "small.csv")
+    assert capsys.readouterr().out == f"{Path('site', 'index.html')}: 1 optimizer on 2 boards\n"
+
+
 def test_an_entry_is_ranked_beside_the_references(site):
     read = site(runs(), "--tasks=sphere10", "--with-references")
     rows = list(csv.DictReader(read("leaderboard.csv").splitlines()))
