@@ -66,9 +66,11 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def test_an_optimizer_with_a_file_for_each_tier_is_one(site, capsys):
+def test_an_optimizer_with_a_file_for_each_tier_is_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("unit.csv").write_text(to_csv(runs()))
     Path("small.csv").write_text(to_csv(runs(task="iris_logreg", tier="small")))
-    site(runs(), "small.csv")
+    assert cli.main(["leaderboard", "unit.csv", "small.csv", "--out", "site"]) == 0
     assert capsys.readouterr().out == f"{Path('site', 'index.html')}: 1 optimizer on 2 boards\n"
 
 
