@@ -43,7 +43,11 @@ class Instance:
 
     def build(self, initial: Tensors) -> None:
         """Make the parameters, the optimizer and the scheduler; the global random state is the instance's own here."""
-        self.parameters = {name: torch.nn.Parameter(tensor.clone()) for name, tensor in initial.items()}
+        # Contiguous, as the parameters of a module are when they are made: optimizers take views of them.
+        self.parameters = {
+            name: torch.nn.Parameter(tensor.clone(memory_format=torch.contiguous_format))
+            for name, tensor in initial.items()
+        }
         self._leaves = list(self.parameters.values())
         with self._guard:
             self._optimizer = self.recipe.build(self.parameters.values())

@@ -49,6 +49,37 @@ def test_traces_are_kept_until_the_next_recipe_comes_to_the_task():
     assert batched_for(case) is functions
 
 
+class Turned(Task):
+    """A bowl whose parameter is laid out as the transpose of a matrix."""
+
+    name = "turned"
+    source = "tests"
+
+    def initial(self, streams, constants):
+        return {"x": torch.arange(1.0, 7.0).view(2, 3).T}
+
+    def loss(self, parameters, constants, batch):
+        return parameters["x"].square().sum()
+
+    def evaluate(self, parameters, constants, step):
+        return parameters["x"].square().sum()
+
+
+class Flattening(SGD):
+    """Takes views of what it is given."""
+
+    def step(self, closure=None):
+        for parameter in self.param_groups[0]["params"]:
+            parameter.data.view(-1).sub_(parameter.grad.view(-1), alpha=0.1)
+
+
+@pytest.mark.parametrize("engine", ["lockstep", "sequential"])
+def test_an_optimizer_may_take_views_of_parameters_and_gradients(engine):
+    case = CaseRun(make_case(Turned(), Flattening, engine=engine, seeds=(0, 1), target=50.0))
+    case.run()
+    assert [row.outcome for row in case.rows()] == ["reached", "reached"]
+
+
 def test_rows_come_in_the_order_of_the_seeds():
     case = CaseRun(make_case(Rich(), Odd, seeds=(5, 1, 3)))
     case.run()
