@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_optbench.commands.arguments import add_choice, choice_of, count, progress
+from pytest_optbench.commands.output import interrupted
 from pytest_optbench.words.errors import OptbenchError
 
 
@@ -51,8 +52,7 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise OptbenchError(f"--out {options.out}: {error}") from error
     except KeyboardInterrupt:
-        sys.stderr.write("optbench: interrupted; what is done is kept, and the same command goes on from there\n")
-        return 130
+        return interrupted()
     sys.stdout.writelines(campaign.lines_to_paste(but=failures))
     if failures:
         sys.stderr.write(f"optbench: {len(failures)} of {len(chosen.tasks)} tasks could not be calibrated; ")

@@ -26,6 +26,12 @@ def document(text: str) -> None:
     sys.stdout.write(text)
 
 
+def interrupted() -> int:
+    """What a command that can be taken up again says at Ctrl-C; returns its exit code."""
+    sys.stderr.write("optbench: interrupted; what is done is kept, and the same command goes on from there\n")
+    return 130
+
+
 def width() -> int:
     """Columns of the terminal."""
     return shutil.get_terminal_size().columns

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_optbench.commands.arguments import count, progress
+from pytest_optbench.commands.output import interrupted
 
 
 def add(commands: Any) -> None:
@@ -70,8 +71,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         failures = study.run(progress)
     except KeyboardInterrupt:
-        progress("optbench: interrupted; what is done is kept, and the same command goes on from there")
-        return 130
+        return interrupted()
     for name, sentence in failures.items():
         progress(f"optbench: {name}: {sentence}")
     sys.stdout.write(f"next: optbench leaderboard {options.out}/*.csv --with-references --out site\n")

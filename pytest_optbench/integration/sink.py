@@ -64,7 +64,7 @@ class Sink:
         self.errors: list[str] = []
         self.figures: list[str] = []
         self._started = time.monotonic()
-        self._measured: float | None = None
+        self._measured = self._started
         """When the last item was done: figures and pages are not what runs cost."""
         self._stamp = {
             "git_sha": git_sha(config.rootpath),
@@ -313,7 +313,7 @@ class Sink:
             width=terminalreporter._tw.fullwidth,
             csv=self.session.settings.csv,
             command=self.session.command,
-            seconds=(self._measured or time.monotonic()) - self._started,
+            seconds=self._measured - self._started,
         ):
             terminalreporter.write_line(line.text, **line.markup)
 

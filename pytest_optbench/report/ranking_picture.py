@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_optbench.analysis.board import TIERS, Board, Place
+from pytest_optbench.analysis.board import REGIMES, Board, Place
 from pytest_optbench.report.leaderboard import labelled
 from pytest_optbench.report.plots.style import LOOKS, TWO_COLUMNS, new_figure, shown, styled
 
@@ -28,7 +28,8 @@ def pictures(boards: Sequence[Board]) -> dict[str, str]:
         if board.rankings[0].places:
             groups.setdefault((board.suite, board.regime), []).append(board)
     found: dict[str, str] = {}
-    for (_, regime), some in groups.items():
+    for (_, told), some in groups.items():
+        regime = told if told in REGIMES else "other"  # a table may say whatever it likes, and this is a file's name
         names = (f"scores-{regime}{'' if k == 1 else f'-{k}'}" for k in range(1, len(groups) + 1))
         found[next(name for name in names if name not in found)] = draw(some)
     return found
@@ -54,14 +55,8 @@ def draw(boards: Sequence[Board]) -> str:
 
 def _rows(boards: Sequence[Board], panels: Sequence[dict[str, Place]]) -> list[str]:
     """All names: first, by score, those of the tier that ranks most (of two alike the small one); then the others."""
-    most = max(
-        range(len(boards)), key=lambda k: (len(panels[k]), boards[k].tier == "small", -_place_of(boards[k].tier))
-    )
+    most = max(range(len(boards)), key=lambda k: (len(panels[k]), boards[k].tier == "small"))
     return list(dict.fromkeys([*panels[most], *(name for panel in panels for name in panel)]))
-
-
-def _place_of(tier: str) -> int:
-    return TIERS.index(tier) if tier in TIERS else len(TIERS)
 
 
 def _panel(axes: Any, rows: Sequence[str], panel: dict[str, Place], color: str) -> None:

@@ -58,6 +58,10 @@ def test_regimes_have_pictures_of_their_own():
     assert sorted(pictures(some)) == ["scores-default", "scores-tuned"]
 
 
+def test_a_regime_that_nobody_knows_names_no_file():
+    assert sorted(pictures(found(*of_both("A", 0.9, 0.1, regime="../../evil")))) == ["scores-other"]
+
+
 def test_no_picture_where_nobody_is_ranked():
     assert pictures(found(entry("A", {"bowl": [0.5] * 4}))) == {}
 

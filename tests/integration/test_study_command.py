@@ -14,6 +14,7 @@ from pytest_optbench.commands.study import shipped_list
 from pytest_optbench.machine.loading import load_recipe
 from pytest_optbench.machine.recipe import declared
 from pytest_optbench.machine.search import open_search, stand_in
+from pytest_optbench.machine.study import Study
 from pytest_optbench.words.declaration import read_table
 
 TABLE = read_table(shipped_list())
@@ -29,6 +30,13 @@ def test_a_study_leaves_what_a_leaderboard_takes(tmp_path, monkeypatch):
     assert cli.main(["leaderboard", "out/Plain.csv", "--out=site", "--tasks=sphere10"]) == 0
     first = next(csv.DictReader(Path("site/leaderboard.csv").read_text().splitlines()))
     assert (first["recipe"], first["regime"], first["tasks"]) == ("Plain", "tuned", "1")
+
+
+def test_names_may_be_given_in_several_options(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Study, "run", lambda self, say: asked.append((self.only, self.together)) or {})
+    cli.main(["study", "--out", str(tmp_path), "--only", "torch.Adam", "--only", "torch.SGD", "--together", "2"])
+    assert asked == [(["torch.Adam", "torch.SGD"], 2)]
 
 
 def test_a_table_that_is_not_there_is_a_mistake(tmp_path, capsys):

@@ -37,7 +37,7 @@ class DigitsTask(Task):
     batch_size: int = knob(96, least=2)
 
     def logits(self, parameters: Tensors, images: Tensor) -> Tensor:
-        """Logits (10, n) of `images` (n, 64)."""
+        """Logits (10, n) of `images` (n, pixels)."""
         raise NotImplementedError
 
     def shared(self) -> Tensors:
