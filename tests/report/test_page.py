@@ -89,6 +89,16 @@ def test_the_verdict_follows_from_the_table(verdict, expected, tmp_path):
     assert expected in written(tmp_path, runs("Adam", "bowl", [1, 2], verdict=verdict)).read_text(encoding="utf-8")
 
 
+def test_what_is_only_reported_is_not_counted_as_passed(tmp_path):
+    table = [
+        *runs("Adam", "bowl", [1, 2], verdict="passed"),
+        *runs("Adam", "hill", [1, 2], verdict="reported"),
+        *runs("Adam", "cave", [1, 2], verdict=""),
+    ]
+    text = written(tmp_path, table).read_text(encoding="utf-8")
+    assert "Passed: 1 of 3 cases; nothing hangs on the others" in text
+
+
 def test_a_table_without_cases_measured_nothing(tmp_path):
     assert "Nothing was measured" in page(lambda: [])
 

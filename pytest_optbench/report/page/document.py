@@ -93,7 +93,9 @@ def _verdict(index: Index) -> str:
     if found.get("failed"):
         return f"Failed: {found['failed']:,} of {cases}"
     judged = len(index) - found.get(NO_WORD, 0) - found.get("reported", 0)
-    return f"Passed: {cases}" if judged else f"Reported: {cases}, on which nothing hangs"
+    if not judged:
+        return f"Reported: {cases}, on which nothing hangs"
+    return f"Passed: {cases}" if judged == len(index) else f"Passed: {judged:,} of {cases}; nothing hangs on the others"
 
 
 def _begun(sentence: str) -> str:
