@@ -74,7 +74,8 @@ def run(options: argparse.Namespace) -> int:
         return interrupted()
     for name, sentence in failures.items():
         progress(f"optbench: {name}: {sentence}")
-    sys.stdout.write(f"next: optbench leaderboard {options.out}/*.csv --with-references --out site\n")
+    if any(options.out.glob("*.csv")):
+        sys.stdout.write(f"next: optbench leaderboard {options.out}/*.csv --with-references --out site\n")
     return 1 if failures else 0
 
 

@@ -39,6 +39,15 @@ def test_names_may_be_given_in_several_options(tmp_path, monkeypatch):
     assert asked == [(["torch.Adam", "torch.SGD"], 2)]
 
 
+@pytest.mark.parametrize("tables", [[], ["Plain.csv"]])
+def test_a_leaderboard_is_the_next_step_where_there_is_a_table(tables, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Study, "run", lambda self, say: {"Plain": "failed; no such task"})
+    for name in tables:
+        (tmp_path / name).write_text("")
+    assert cli.main(["study", "--out", str(tmp_path)]) == 1
+    assert ("next: optbench leaderboard" in capsys.readouterr().out) == bool(tables)
+
+
 def test_a_table_that_is_not_there_is_a_mistake(tmp_path, capsys):
     assert cli.main(["study", str(tmp_path / "optbench.toml"), "--out", str(tmp_path)]) == 2
     assert "no table of optbench" in capsys.readouterr().err
