@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_optbench.commands.arguments import count, progress
 from pytest_optbench.commands.output import interrupted
+from pytest_optbench.words.errors import OptbenchError
 
 
 def add(commands: Any) -> None:
@@ -56,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
     from pytest_optbench.machine.study import Study  # noqa: PLC0415 - imports torch
     from pytest_optbench.words.declaration import read_table  # noqa: PLC0415 - with the other lazy ones
 
+    if options.table is not None and options.table.name not in ("optbench.toml", "pyproject.toml"):
+        raise OptbenchError(f"{options.table}: expected an optbench.toml or a pyproject.toml, as pytest reads no other")
     study = Study(
         table=read_table(options.table or shipped_list()),
         out=options.out,

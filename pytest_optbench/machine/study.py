@@ -31,11 +31,21 @@ JOURNAL = "study.journal"
 PATIENCE = 20.0
 """Seconds in which a process that is asked to end may write what it has."""
 _POLL = 0.2
-_PYTEST = (
-    "import signal, sys, pytest; "
-    "signal.signal(signal.SIGINT, signal.default_int_handler); "  # nohup and "&" in a script have it ignored
-    "sys.exit(pytest.main())"
-)
+_PYTEST = """
+import os, signal, sys, threading
+import pytest
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup and "&" in a script have it ignored
+ours = os.dup(0)  # the other end is the study's: pytest captures 0 itself
+
+def attend():
+    os.read(ours, 1)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=attend, daemon=True).start()
+sys.exit(pytest.main())
+"""
+"""A pytest that can be interrupted, and is when the study's process has ended, however that was killed."""
 Say = Callable[[str], None]
 
 
@@ -176,16 +186,18 @@ class _Desk:
             return []
         started, unfinished = time.monotonic(), self.study.unfinished(group)
         unfinished.unlink(missing_ok=True)
-        with unfinished.with_suffix(".log").open("w", encoding="utf-8") as log:
-            process = subprocess.Popen(
+        with (
+            unfinished.with_suffix(".log").open("w", encoding="utf-8") as log,
+            subprocess.Popen(
                 self.study.command(group),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # never written to: it closes with this process
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.study.table.path.parent,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 start_new_session=True,
-            )
+            ) as process,
+        ):
             status = self._watch(process, started + self.study.timeout * len(group))
         if status == "stopped":
             return []

@@ -53,6 +53,13 @@ def test_a_table_that_is_not_there_is_a_mistake(tmp_path, capsys):
     assert "no table of optbench" in capsys.readouterr().err
 
 
+def test_a_table_that_pytest_would_not_read_is_a_mistake(tmp_path, capsys):
+    (tmp_path / "mine.toml").write_text('[optimizers.Plain]\nclass = "torch.optim:SGD"\n')
+    assert cli.main(["study", str(tmp_path / "mine.toml"), "--out", str(tmp_path / "out")]) == 2
+    assert "mine.toml: expected an optbench.toml or a pyproject.toml" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_table_without_optimizers_is_a_mistake(tmp_path, capsys):
     (tmp_path / "optbench.toml").write_text("")
     assert cli.main(["study", str(tmp_path / "optbench.toml"), "--out", str(tmp_path / "out")]) == 2

@@ -129,6 +129,34 @@ def test_an_interruption_keeps_what_is_done_and_ends_the_rest(study):
     assert said[0] == "1 of 2 optimizers are done; 1 to run"
 
 
+def test_a_study_that_is_killed_leaves_no_pytest_behind(tmp_path):
+    (tmp_path / "optbench.toml").write_text('[optimizers.Slow]\nclass = "slow:Slow"\nhyperparameters = { lr = 1.0 }\n')
+    (tmp_path / "slow.py").write_text(
+        "import pathlib, time, torch\n"
+        "class Slow(torch.optim.SGD):\n"
+        "    def step(self, closure=None):\n"
+        f"        pathlib.Path({str(tmp_path / 'stepping')!r}).touch()\n"
+        "        time.sleep(600)\n"
+    )
+    command = "import sys; from pytest_optbench.cli import main; sys.exit(main())"
+    arguments = ["study", "optbench.toml", "--out", "out", "--tasks", "sphere10", "--seeds", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-c", command, *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL
+    ) as study:
+        when((tmp_path / "stepping").exists)
+        study.kill()
+    log = tmp_path / "out" / "logs" / "Slow.log"
+    when(lambda: "KeyboardInterrupt" in log.read_text(encoding="utf-8"))
+
+
+def when(happened):
+    """Wait for something that another process does."""
+    patience = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < patience
+        time.sleep(0.05)
+
+
 def test_those_that_share_a_process_have_a_table_each(study):
     study = replace(study, together=3)
     study.programs = {"Good": WRITES_TABLE}
@@ -170,5 +198,7 @@ def test_a_process_that_inherits_ignored_interrupts_can_be_ended_all_the_same(st
     python = Study.command(study, study.table.optimizers[:1])[:3]
     code = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     arguments = [*python, "-p", "no:cacheprovider", "-c", os.devnull, str(own)]
-    ended = subprocess.run([sys.executable, "-c", code, *arguments], check=False, capture_output=True, timeout=60)
-    assert ended.returncode == pytest.ExitCode.INTERRUPTED
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
+        assert process.wait(60) == pytest.ExitCode.INTERRUPTED
