@@ -29,6 +29,8 @@ def draw(found: Sequence[Correlation]) -> str:
 
 
 def _panel(axes: Any, one: Correlation) -> None:
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - an extra, and heavy
+
     first, second = one.ranks
     count = len(first)
     axes.plot([1, count], [1, count], color="#9a9a9a", linewidth=1, zorder=1)
@@ -49,5 +51,7 @@ def _panel(axes: Any, one: Correlation) -> None:
     axes.set_xlim(0, count + 1)
     axes.set_ylim(0, count + 1)
     axes.set_aspect("equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.invert_xaxis()
     axes.invert_yaxis()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from pytest_optbench.analysis.correlation import Correlation
@@ -34,3 +37,12 @@ def test_names_are_neither_markup_nor_formulas():
 def test_the_same_numbers_give_the_same_bytes():
     pytest.importorskip("matplotlib")
     assert draw([FOUND]) == draw([FOUND])
+
+
+def test_ranks_are_whole_numbers():
+    pytest.importorskip("matplotlib")
+    scores = tuple(float(k) for k in range(21))
+    text = draw([replace(FOUND, recipes=tuple(f"R{k}" for k in range(21)), scores=(scores, scores))])
+    ticks = re.findall(r"<!-- (\d+(?:\.\d+)?) -->", text)
+    assert len(ticks) > 6
+    assert all("." not in tick for tick in ticks)
