@@ -55,9 +55,9 @@ def add(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     from pytest_optbench.machine.study import Study  # noqa: PLC0415 - imports torch
-    from pytest_optbench.words.declaration import read_table  # noqa: PLC0415 - with the other lazy ones
+    from pytest_optbench.words.declaration import PLACES, read_table  # noqa: PLC0415 - with the other lazy ones
 
-    if options.table is not None and options.table.name not in ("optbench.toml", "pyproject.toml"):
+    if options.table is not None and options.table.name not in PLACES:
         raise OptbenchError(f"{options.table}: expected an optbench.toml or a pyproject.toml, as pytest reads no other")
     study = Study(
         table=read_table(options.table or shipped_list()),

@@ -129,14 +129,14 @@ class Table:
         return modules
 
 
+PLACES: Mapping[str, tuple[str, ...]] = {"optbench.toml": (), "pyproject.toml": ("tool", "optbench")}
+"""The files in which a session finds a table, and the keys below which it is there."""
+
+
 def find_table(folders: list[Path]) -> Table | None:
     """The table of the first folder that has one, in `optbench.toml` or as `[tool.optbench]` in `pyproject.toml`."""
     for folder in folders:
-        tables = [
-            table
-            for table in (_read(folder / "optbench.toml", ()), _read(folder / "pyproject.toml", ("tool", "optbench")))
-            if table is not None
-        ]
+        tables = [table for name, keys in PLACES.items() if (table := _read(folder / name, keys)) is not None]
         if len(tables) > 1:
             raise OptbenchError(f"{folder}: both optbench.toml and pyproject.toml hold an optbench table; keep one")
         if tables:
@@ -146,8 +146,7 @@ def find_table(folders: list[Path]) -> Table | None:
 
 def read_table(path: Path) -> Table:
     """The table of this file; OptbenchError where it holds none."""
-    keys = ("tool", "optbench") if path.name == "pyproject.toml" else ()
-    found = _read(path, keys)
+    found = _read(path, PLACES.get(path.name, ()))
     if found is None:
         raise OptbenchError(f"{path}: no table of optbench; expected an optbench.toml or a pyproject.toml with one")
     return found
